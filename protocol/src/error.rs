@@ -1,0 +1,158 @@
+//! The one list of refusals.
+//!
+//! A code never changes its meaning. Its HTTP status, whether the same request may succeed later,
+//! and what the caller should do stand beside it; `docs/protocol.md` and the clients are derived
+//! from this list. Messages are fixed texts: nothing from a request is ever echoed.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $code:literal $status:literal $retry:literal $message:literal;)*) => {
+        /// A named refusal.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ErrorCode { $($(#[$doc])* $variant),* }
+
+        impl ErrorCode {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The stable text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// The HTTP status it travels with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status),* }
+            }
+
+            /// Whether the very same request, sent again later, may succeed.
+            pub const fn retryable(self) -> bool {
+                match self { $(Self::$variant => $retry),* }
+            }
+
+            /// What happened and what to do, for the person who reads the console.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message),* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No key in the request at all.
+    KeyMissing "key_missing" 401 false "Send the key as 'Authorization: Bearer …' or as the member 'token' of the JSON body.";
+    /// The key is not one of ours, damaged, or its launch was never used in time.
+    KeyInvalid "key_invalid" 401 false "This key is not valid here. Renew it through the page's renewal address, or reload the page.";
+    /// The key was ours and is no longer good, for whatever reason.
+    KeyRenew "key_renew" 401 false "This key has ended. Renew it through the page's renewal address, or reload the page.";
+    /// The key is good but not for this function, page, network or mode.
+    KeyScope "key_scope" 403 false "The key does not allow this call: check its functions, origins, networks and mode.";
+    /// Thefts were found again and again in this web session and activity.
+    KeyLocked "key_locked" 403 true "Keys of this activity were found in two hands repeatedly. Wait ten minutes, log in again, then reload the page.";
+    /// No such address.
+    NotFound "not_found" 404 false "There is nothing at this address.";
+    /// No function of that name.
+    UnknownFunction "unknown_function" 404 false "There is no function of this name. See the list of functions in the documentation.";
+    /// The address exists, the method does not.
+    MethodNotAllowed "method_not_allowed" 405 false "This address does not take this method. Functions are called with POST.";
+    /// The body did not arrive in time.
+    SlowSender "slow_sender" 408 true "The request took too long to arrive. Send it again.";
+    /// Another request for the same thing is being worked on.
+    Busy "busy" 409 true "Another request for the same thing is under way. Send it again.";
+    /// The body is over the limit.
+    BodyTooLarge "body_too_large" 413 false "The body is over the size limit. Send fewer calls at a time.";
+    /// The body is of a type we do not read.
+    UnsupportedMediaType "unsupported_media_type" 415 false "Send JSON as 'application/json' or 'text/plain'.";
+    /// Two different keys in one request.
+    TwoTokens "two_tokens" 400 false "The request carries two different keys. Send one.";
+    /// Not JSON, not UTF-8, or nested beyond reading.
+    BadJson "bad_json" 400 false "The body is not a JSON object in UTF-8.";
+    /// A query that cannot be read.
+    BadQuery "bad_query" 400 false "The query of the address cannot be read. See the function's documentation.";
+    /// An id was used for something else before.
+    IdReused "id_reused" 422 false "This id was used before with other content. Give every operation an id of its own.";
+    /// A member that does not exist.
+    UnknownField "unknown_field" 422 false "The field named is not part of this function.";
+    /// A required member is absent.
+    MissingField "missing_field" 422 false "The field named is required.";
+    /// A member of another type than documented.
+    WrongType "wrong_type" 422 false "The field named has the wrong type.";
+    /// A value beyond its limits.
+    OutOfRange "out_of_range" 422 false "The field named is outside its limits. See the function's documentation.";
+    /// The body says who or what for; only the key may.
+    ForeignSubject "foreign_subject" 422 false "User, activity and attempt come from the key. The field named says another.";
+    /// A score above the maximum.
+    ScoreAboveMax "score_above_max" 422 false "The score is above the maximum.";
+    /// A score below zero.
+    ScoreNegative "score_negative" 422 false "The score is below zero.";
+    /// The activity allows fewer attempts.
+    NoAttemptsLeft "no_attempts_left" 422 false "The activity allows no further attempt.";
+    /// More entries or calls than one request may hold.
+    TooMany "too_many" 422 false "The list named holds more than one request may. Send it in parts.";
+    /// An event name of other characters.
+    BadEvent "bad_event" 422 false "An event is 1 to 64 characters of a-z, 0-9, '_', '.', ':' and '-'.";
+    /// `data` of an entry is over its size.
+    DataTooLarge "data_too_large" 422 false "The data of an entry is over 4096 bytes of JSON.";
+    /// `data` of an entry is nested too deep.
+    DataTooDeep "data_too_deep" 422 false "The data of an entry is nested more than 16 levels deep.";
+    /// A cursor that this list never gave.
+    BadCursor "bad_cursor" 422 false "This cursor is not from this list. Start without one.";
+    /// More calls than the key's rate.
+    RateLimited "rate_limited" 429 true "Too many calls with this key. Wait as long as Retry-After says, then send it again.";
+    /// The user or web session holds as many live keys as allowed.
+    TooManyKeys "too_many_keys" 429 true "Too many pages are open for this user. Close some, then reload the page.";
+    /// Our fault.
+    Internal "internal" 500 true "Something failed on the server. Nothing was stored unless a retry says so; send it again with the same id.";
+    /// The database cannot be reached or written.
+    StoreUnavailable "store_unavailable" 503 true "The server cannot store anything at the moment. Nothing was lost; send it again with the same id.";
+}
+
+impl ErrorCode {
+    /// The code of a text on the wire, `None` if this version does not know it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("unknown error code"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_unique_and_read_back() {
+        let texts: HashSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), ErrorCode::ALL.len());
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::parse(code.as_str()), Some(*code));
+        }
+        assert_eq!(ErrorCode::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn what_may_be_retried_has_a_status_that_says_so() {
+        for code in ErrorCode::ALL {
+            let by_status = matches!(code.status(), 408 | 409 | 429 | 500..=599);
+            // A lock ends by itself, but only a new login lifts it: the one exception.
+            assert!(
+                code.retryable() == by_status || *code == ErrorCode::KeyLocked,
+                "{code:?}"
+            );
+            assert!(code.message().ends_with('.'));
+        }
+    }
+}
