@@ -148,10 +148,7 @@ mod tests {
         for code in ErrorCode::ALL {
             let by_status = matches!(code.status(), 408 | 409 | 429 | 500..=599);
             // A lock ends by itself, but only a new login lifts it: the one exception.
-            assert!(
-                code.retryable() == by_status || *code == ErrorCode::KeyLocked,
-                "{code:?}"
-            );
+            assert!(code.retryable() == by_status || *code == ErrorCode::KeyLocked, "{code:?}");
             assert!(code.message().ends_with('.'));
         }
     }

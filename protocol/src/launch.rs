@@ -25,7 +25,7 @@ pub const CLOCK_SKEW_SECONDS: i64 = 60;
 pub const MAX_ID_LEN: usize = 255;
 
 /// Whose entries `recent` shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecentScope {
     /// The user's own.
@@ -36,7 +36,7 @@ pub enum RecentScope {
 }
 
 /// What the launch is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Work that counts.
@@ -49,7 +49,7 @@ pub enum Mode {
 }
 
 /// Whether the token changes with use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rotation {
     /// It does: the normal case.
@@ -60,7 +60,7 @@ pub enum Rotation {
 }
 
 /// Which of a user's submissions is the standing grade.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GradeMethod {
     /// The best.
@@ -239,11 +239,7 @@ impl LaunchClaims {
     /// [`LaunchError::TooLong`] if the text would be over [`MAX_LEN`], [`LaunchError::Claims`] if a
     /// value cannot be written as JSON.
     pub fn sign(&self, number: u32, secret: &Signer) -> Result<String, LaunchError> {
-        let header = Header {
-            alg: "HS256",
-            typ: TYPE,
-            kid: &format!("{}.{number}", self.iss),
-        };
+        let header = Header { alg: "HS256", typ: TYPE, kid: &format!("{}.{number}", self.iss) };
         let mut text = encode(&header)?;
         text.push('.');
         text.push_str(&encode(self)?);
@@ -261,49 +257,30 @@ impl LaunchClaims {
         let id = |name, text: &str| {
             let fits =
                 (1..=MAX_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control);
-            if fits {
-                Ok(())
-            } else {
-                Err(LaunchError::Value(name))
-            }
+            if fits { Ok(()) } else { Err(LaunchError::Value(name)) }
         };
         let holds = |name, truth: bool| {
-            if truth {
-                Ok(())
-            } else {
-                Err(LaunchError::Value(name))
-            }
+            if truth { Ok(()) } else { Err(LaunchError::Value(name)) }
         };
         id("sub", &self.sub)?;
         id("activity", &self.activity)?;
-        self.session
-            .iter()
-            .try_for_each(|session| id("session", session))?;
-        self.course
-            .iter()
-            .try_for_each(|course| id("course.id", &course.id))?;
+        self.session.iter().try_for_each(|session| id("session", session))?;
+        self.course.iter().try_for_each(|course| id("course.id", &course.id))?;
         holds("jti", self.key_id().is_some())?;
         holds("attempt", self.attempt >= 1)?;
-        holds(
-            "exp",
-            self.exp > self.iat && self.exp - self.iat <= MAX_START_SECONDS,
-        )?;
+        let longest = self.iat.saturating_add(MAX_START_SECONDS);
+        holds("exp", self.exp > self.iat && self.exp <= longest)?;
         holds("key_exp", self.key_exp.is_none_or(|end| end > self.iat))?;
         let max = self.placement.as_ref().and_then(|placement| placement.max);
-        holds(
-            "placement.max",
-            max.is_none_or(|max| max.is_finite() && max > 0.0),
-        )?;
-        let attempts = self
-            .placement
-            .as_ref()
-            .and_then(|placement| placement.attempts);
+        holds("placement.max", max.is_none_or(|max| max.is_finite() && max > 0.0))?;
+        let attempts = self.placement.as_ref().and_then(|placement| placement.attempts);
         holds("placement.attempts", attempts != Some(0))
     }
 
     /// Whether the launch has begun at `now` (Unix seconds), allowing for [`CLOCK_SKEW_SECONDS`].
     pub fn has_begun(&self, now_seconds: i64) -> bool {
-        self.iat.max(self.nbf.unwrap_or(self.iat)) <= now_seconds + CLOCK_SKEW_SECONDS
+        let begins = self.iat.max(self.nbf.unwrap_or(self.iat));
+        begins <= now_seconds.saturating_add(CLOCK_SKEW_SECONDS)
     }
 }
 
@@ -375,13 +352,7 @@ impl<'a> SignedLaunch<'a> {
         }
         let (host, secret) = header.kid.rsplit_once('.').ok_or(LaunchError::Header)?;
         let secret = secret.parse().map_err(|_| LaunchError::Header)?;
-        Ok(Self {
-            signed,
-            payload,
-            mac: decode(mac)?,
-            host: host.to_owned(),
-            secret,
-        })
+        Ok(Self { signed, payload, mac: decode(mac)?, host: host.to_owned(), secret })
     }
 
     /// The host that is said to have signed it, and the number of the secret.
@@ -505,10 +476,7 @@ mod tests {
 
     #[test]
     fn unknown_and_missing_claims_are_refused() {
-        assert_eq!(
-            open(&with(|c| c["functons"] = json!([]))),
-            Err(LaunchError::Claims)
-        );
+        assert_eq!(open(&with(|c| c["functons"] = json!([]))), Err(LaunchError::Claims));
         for name in ["iss", "sub", "activity", "jti", "iat", "exp"] {
             let text = with(|c| {
                 c.as_object_mut().unwrap().remove(name);
@@ -542,30 +510,27 @@ mod tests {
     }
 
     #[test]
+    fn times_beyond_all_bounds_are_refused() {
+        let text = with(|c| (c["iat"], c["exp"]) = (json!(i64::MIN), json!(i64::MAX)));
+        assert_eq!(open(&text), Err(LaunchError::Value("exp")));
+    }
+
+    #[test]
     fn a_host_speaks_for_itself_only() {
-        assert_eq!(
-            open(&with(|c| c["iss"] = json!("other"))),
-            Err(LaunchError::Issuer)
-        );
+        assert_eq!(open(&with(|c| c["iss"] = json!("other"))), Err(LaunchError::Issuer));
     }
 
     #[test]
     fn clocks_may_differ_by_a_minute() {
         assert!(claims().has_begun(940));
         assert!(!claims().has_begun(939));
-        let later = LaunchClaims {
-            nbf: Some(2_000),
-            ..claims()
-        };
+        let later = LaunchClaims { nbf: Some(2_000), ..claims() };
         assert!(later.has_begun(1_940) && !later.has_begun(1_939));
     }
 
     #[test]
     fn long_tokens_are_neither_made_nor_read() {
-        let long = LaunchClaims {
-            session: Some("s".repeat(2_000)),
-            ..claims()
-        };
+        let long = LaunchClaims { session: Some("s".repeat(2_000)), ..claims() };
         assert_eq!(long.sign(1, &secret()), Err(LaunchError::TooLong));
         assert_eq!(open(&"e".repeat(MAX_LEN + 1)), Err(LaunchError::TooLong));
     }

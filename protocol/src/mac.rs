@@ -84,10 +84,7 @@ mod tests {
 
     #[test]
     fn deployments_do_not_share_tokens() {
-        let (one, two) = (
-            Signer::for_tokens(&[7; 32], "one"),
-            Signer::for_tokens(&[7; 32], "two"),
-        );
+        let (one, two) = (Signer::for_tokens(&[7; 32], "one"), Signer::for_tokens(&[7; 32], "two"));
         let mac = one.sign_token(b"body");
         assert!(one.verifies(b"body", &mac));
         assert!(!two.verifies(b"body", &mac));
@@ -98,11 +95,7 @@ mod tests {
         let signer = Signer::new(&[1; 32]);
         let full = signer.sign(b"m");
         for len in 0..=32 {
-            assert_eq!(
-                signer.verifies(b"m", &full[..len]),
-                len == 16 || len == 32,
-                "{len}"
-            );
+            assert_eq!(signer.verifies(b"m", &full[..len]), len == 16 || len == 32, "{len}");
         }
     }
 
@@ -110,9 +103,6 @@ mod tests {
     fn rfc_4231_case_2() {
         let mac = Signer::new(b"Jefe").sign(b"what do ya want for nothing?");
         let hex: String = mac.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(
-            hex,
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 }

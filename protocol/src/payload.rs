@@ -336,10 +336,7 @@ mod tests {
     #[test]
     fn absent_null_and_empty_comments_differ() {
         assert_eq!(grade(json!({"score": 0})).unwrap().comment, Given::Absent);
-        assert_eq!(
-            grade(json!({"score": 0, "comment": null})).unwrap().comment,
-            Given::Null
-        );
+        assert_eq!(grade(json!({"score": 0, "comment": null})).unwrap().comment, Given::Null);
         assert_eq!(
             grade(json!({"score": 0, "comment": ""})).unwrap().comment,
             Given::Value(String::new())

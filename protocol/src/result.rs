@@ -50,12 +50,7 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// The body for `code`, with the path of the member at fault if there is one.
     pub fn new(code: ErrorCode, field: Option<String>) -> Self {
-        Self {
-            code,
-            message: code.message().to_owned(),
-            field,
-            retryable: code.retryable(),
-        }
+        Self { code, message: code.message().to_owned(), field, retryable: code.retryable() }
     }
 }
 
@@ -99,10 +94,7 @@ mod tests {
         let object = ResultObject {
             status: Status::Error,
             result: None::<()>,
-            error: Some(ErrorBody::new(
-                ErrorCode::ScoreNegative,
-                Some("score".into()),
-            )),
+            error: Some(ErrorBody::new(ErrorCode::ScoreNegative, Some("score".into()))),
             replayed: false,
             token: None,
             key: None,

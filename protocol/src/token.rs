@@ -205,20 +205,15 @@ mod tests {
     }
 
     fn tokens() -> impl Strategy<Value = Token> {
-        (
-            any::<u8>(),
-            any::<[u8; 16]>(),
-            any::<u32>(),
-            any::<[u8; 8]>(),
-            any::<u32>(),
-        )
-            .prop_map(|(mac_key, id, generation, branch, issued_at)| Token {
+        (any::<u8>(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 8]>(), any::<u32>()).prop_map(
+            |(mac_key, id, generation, branch, issued_at)| Token {
                 mac_key,
                 key_id: KeyId(id),
                 generation,
                 branch,
                 issued_at,
-            })
+            },
+        )
     }
 
     fn open(text: &str) -> Result<Token, TokenError> {
@@ -311,9 +306,6 @@ mod tests {
             issued_at: 9,
         };
         let shown = format!("{token:?}");
-        assert!(
-            shown.contains("generation 5") && !shown.contains("171"),
-            "{shown}"
-        );
+        assert!(shown.contains("generation 5") && !shown.contains("171"), "{shown}");
     }
 }

@@ -1,1 +1,38 @@
-pub fn main(){}
+//! Latchkey's server: keys for embedded code, bound to one user and one activity.
+//!
+//! The rooms, from the outside in:
+//!
+//! * [`serve`] — connections; [`router`] — every address; [`request`](mod@request) and [`reply`] — the two ends of the wire.
+//! * [`call`] — from a presented key to an outcome; [`functions`] — what a key may call, one file each.
+//! * [`keys`] — the life of a key as pure functions; [`grades`] — which grade counts; [`policy`] — from where;
+//!   [`rate`] — how often.
+//! * [`store`] — what is kept. [`embed`] — a key in a page. [`session`] — login sessions for hosts built on this library.
+//! * [`config`], [`secrets`], [`clock`] — what the operator and the machine give.
+//!
+//! A host that is written in Rust opens a [`Latchkey`], mints launch tokens with [`Latchkey::mint`], writes
+//! them into its pages with [`embed`], and serves [`router::router`] beside its own.
+
+pub mod call;
+pub mod clock;
+pub mod config;
+pub mod embed;
+pub mod error;
+pub mod functions;
+pub mod grades;
+pub mod instant;
+pub mod keys;
+mod latchkey;
+pub mod policy;
+pub mod rate;
+pub mod reply;
+mod request;
+pub mod router;
+mod sdk;
+pub mod secrets;
+mod serve;
+pub mod session;
+pub mod store;
+mod unload;
+
+pub use latchkey::{Latchkey, StartError};
+pub use serve::{serve, serve_opened, serve_router};

@@ -1,0 +1,97 @@
+//! Connections: from a listener to the router, until told to stop.
+
+use crate::config::Config;
+use crate::latchkey::{Latchkey, StartError};
+use crate::router::router;
+use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
+use hyper_util::rt::TokioTimer;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long requests under way may take after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long the store may take to write down the last of it.
+const CLOSE: Duration = Duration::from_secs(10);
+/// Pause between two steps of the sweep while there is more, and between two rounds.
+const SWEEP_STEP: Duration = Duration::from_millis(100);
+const SWEEP_ROUND: Duration = Duration::from_secs(600);
+
+/// Serves on `listener` until `shutdown` resolves; then lets requests under way finish, closes the
+/// store and returns.
+///
+/// # Errors
+/// When the settings cannot be used, or the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    config: &Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    serve_opened(listener, Latchkey::open(config)?, shutdown).await
+}
+
+/// The same for a state that is already open, as of a host that shares it.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_opened(
+    listener: TcpListener,
+    latchkey: Arc<Latchkey>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    let ended = latchkey.take_ended();
+    let sweeper = tokio::spawn(sweep(Arc::clone(&latchkey)));
+    let deadline = latchkey.read_deadline;
+    let served = serve_router(listener, router(latchkey), deadline, shutdown).await;
+    sweeper.abort();
+    // Aborting is asked, not done: its share of the store is gone once it has ended.
+    let _ = sweeper.await;
+    if let Some(ended) = ended
+        && tokio::time::timeout(CLOSE, ended).await.is_err()
+    {
+        tracing::debug!("somebody else still uses the store");
+    }
+    served
+}
+
+/// Serves any router the same way: no delay, a deadline for the head of each request, an orderly end.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    head_deadline: Duration,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    listener.set_nonblocking(true)?;
+    let handle = axum_server::Handle::<SocketAddr>::new();
+    let stopper = handle.clone();
+    let stopping = tokio::spawn(async move {
+        shutdown.await;
+        stopper.graceful_shutdown(Some(DRAIN));
+    });
+    let mut server =
+        axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = server.serve(service).await;
+    stopping.abort();
+    Ok(served?)
+}
+
+async fn sweep(latchkey: Arc<Latchkey>) {
+    loop {
+        let pause = match latchkey.store().sweep(latchkey.now()).await {
+            Ok(true) => SWEEP_STEP,
+            Ok(false) => SWEEP_ROUND,
+            Err(error) => {
+                tracing::warn!(%error, "the sweep failed and will be tried again");
+                SWEEP_ROUND
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,330 @@
+//! A call of a key: read the row, decide, confirm, and do the work, all in one transaction.
+
+use super::tx::{Line, Tx};
+use super::{entries, submissions};
+use crate::keys::decide::{self, Launch, Row, Start};
+use crate::store::{
+    Accepted, Action, Done, EntryKind, KeyCall, KeyRecord, NewKey, Operation, Read, Refused,
+    Rejected, Replayable, StoreError, Subject, THEFT_WINDOW, Verdict, Work,
+};
+use latchkey_protocol::Millis;
+use latchkey_protocol::token::KeyId;
+use rusqlite::{OptionalExtension, params};
+
+/// Why keys end, as their rows tell it.
+pub(super) const THEFT: &str = "theft";
+
+/// The whole of [`crate::store::Keys::call`].
+pub(super) fn call(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Verdict, StoreError> {
+    let (decision, key) = match admit(tx, call)? {
+        Ok(admitted) => admitted,
+        Err(refused) => return Ok(Verdict::Refused(refused)),
+    };
+    let mut outcomes = Vec::with_capacity(call.work.len());
+    for work in &call.work {
+        match once(tx, &key, call, work) {
+            // A database that fails does so for the whole transaction: nothing of it may stay.
+            Err(Rejected::Store(error)) => return Err(error),
+            outcome => outcomes.push(outcome),
+        }
+    }
+    Ok(Verdict::Accepted { decision, key, outcomes })
+}
+
+type Admission = Result<(Accepted, KeyRecord), Refused>;
+
+fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
+    let Some(known) = tx.key(&call.id)? else {
+        return match &call.start {
+            Some(new) => start(tx, call, new),
+            None => Ok(Err(Refused::Unknown)),
+        };
+    };
+    if let Some(new) = &call.start
+        && !is_for(tx, &known, new)?
+    {
+        return Ok(Err(Refused::ForeignLaunch));
+    }
+    let mut key = known;
+    let mut decision = decide::decide(&key.row, &call.presented, &call.windows, call.now);
+    if !decision.runs() {
+        // Memory may say yes; only the row itself says no.
+        let Some(fresh) = tx.key_afresh(&call.id)? else {
+            return Ok(Err(Refused::Unknown));
+        };
+        key = fresh;
+        decision = decide::decide(&key.row, &call.presented, &call.windows, call.now);
+    }
+    if decision.revokes() {
+        revoke(tx, call.id, THEFT, call.now)?;
+        return Ok(Err(Refused::Decided(decision)));
+    }
+    if !decision.runs() {
+        tx.remember_key(call.id, key);
+        return Ok(Err(Refused::Decided(decision)));
+    }
+    if let Some(next) = decision.advance() {
+        let changed = tx
+            .connection
+            .prepare_cached(
+                "UPDATE keys SET hi = ?, branch = ?, prev_branch = ?, advanced_at = ?
+                 WHERE id = ? AND hi = ? AND branch = ? AND revoked_at IS NULL",
+            )?
+            .execute(params![
+                next.hi,
+                next.branch,
+                next.prev_branch,
+                next.advanced_at,
+                call.id.0,
+                next.expected_hi,
+                next.expected_branch,
+            ])?;
+        if changed != 1 {
+            return Err(StoreError::Database("a key changed behind its only writer".into()));
+        }
+        key.row = next.apply(&key.row);
+        tx.remember_key(call.id, key.clone());
+    }
+    Ok(Ok((Accepted::Decided(decision), key)))
+}
+
+/// Ends a key, now and for everybody; whether it was live.
+pub(super) fn revoke(
+    tx: &mut Tx<'_>,
+    id: KeyId,
+    why: &str,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    let changed = tx
+        .connection
+        .prepare_cached(
+            "UPDATE keys SET revoked_at = ?, revoked_for = ? WHERE id = ? AND revoked_at IS NULL",
+        )?
+        .execute(params![now, why, id.0])?;
+    if let Some(record) = tx.key_afresh(&id)? {
+        tx.remember_key(id, record);
+    }
+    Ok(changed == 1)
+}
+
+/// Whether a launch token with the id of a known key is that key's: a host that repeats an id, or another
+/// host that picked the same one, must not reach it.
+fn is_for(tx: &Tx<'_>, known: &KeyRecord, new: &NewKey) -> Result<bool, StoreError> {
+    let same = tx
+        .connection
+        .prepare_cached(
+            "SELECT u.key = ?3 AND a.key = ?4 AND h.name = ?5
+             FROM users u, activities a, hosts h
+             WHERE u.id = ?1 AND a.id = ?2 AND h.id = u.host AND a.host = u.host",
+        )?
+        .query_row(
+            params![known.subject.user, known.subject.activity, new.user, new.activity, new.host],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(same.unwrap_or(false)
+        && known.subject.attempt == new.attempt
+        && known.grant.as_ref() == &new.grant)
+}
+
+fn start(tx: &mut Tx<'_>, call: &KeyCall, new: &NewKey) -> Result<Admission, StoreError> {
+    let launch =
+        Launch { first_use_until: new.start_until, key_exp: new.ends_at, rotating: new.rotating };
+    let row = match decide::start(Some(&launch), call.now) {
+        Start::Insert(row) => row,
+        Start::Missed | Start::Expired => return Ok(Err(Refused::LaunchExpired)),
+        Start::Unknown => return Ok(Err(Refused::Unknown)),
+    };
+    let host = super::directory::host(tx, &new.host)?;
+    let user = super::directory::user(tx, host, new)?;
+    let activity = super::directory::activity(tx, host, new)?;
+    if let Some(refused) = start_refusal(tx, call, new, host, user, activity)? {
+        return Ok(Err(refused));
+    }
+    let subject = Subject { activity, user, attempt: new.attempt };
+    let (grant_id, grant) = tx.shared.grants.intern(tx.connection, &new.grant)?;
+    insert_key(tx, call, new, host, subject, grant_id, &row)?;
+    if tx.head((activity, user))? == 0 {
+        tx.append(&Line {
+            subject,
+            kind: EntryKind::Join,
+            at: call.now,
+            client_at: None,
+            event: None,
+            data: None,
+        })?;
+    }
+    let key = KeyRecord { subject, grant, row };
+    tx.remember_key(call.id, key.clone());
+    Ok(Ok((Accepted::Started, key)))
+}
+
+fn insert_key(
+    tx: &Tx<'_>,
+    call: &KeyCall,
+    new: &NewKey,
+    host: i64,
+    subject: Subject,
+    grant: i64,
+    row: &Row,
+) -> Result<(), StoreError> {
+    tx.connection
+        .prepare_cached(
+            "INSERT INTO keys (id, host, user, activity, \"grant\", attempt, session, rotating,
+                               created_at, ends_at, hi, branch, prev_branch, advanced_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            call.id.0,
+            host,
+            subject.user,
+            subject.activity,
+            grant,
+            subject.attempt,
+            new.session,
+            row.rotating,
+            call.now,
+            row.key_exp,
+            row.hi,
+            row.branch,
+            row.prev_branch,
+            row.advanced_at,
+        ])?;
+    Ok(())
+}
+
+/// What forbids a first use: an ended web session, found thefts, too many live keys. A key counts as
+/// live while it may still be in use: not ended, and moved within the idle limit.
+fn start_refusal(
+    tx: &Tx<'_>,
+    call: &KeyCall,
+    new: &NewKey,
+    host: i64,
+    user: i64,
+    activity: i64,
+) -> Result<Option<Refused>, StoreError> {
+    let idle_since = call.now - call.windows.idle;
+    if let Some(session) = &new.session {
+        let ended = tx
+            .connection
+            .prepare_cached("SELECT 1 FROM ended_sessions WHERE host = ? AND session = ?")?
+            .exists(params![host, session])?;
+        if ended {
+            return Ok(Some(Refused::SessionEnded));
+        }
+        let (thefts, live): (u32, u32) = tx
+            .connection
+            .prepare_cached(
+                "SELECT count(*) FILTER (WHERE activity = ?3 AND revoked_for = ?4 AND revoked_at > ?5),
+                        count(*) FILTER (WHERE revoked_at IS NULL AND ends_at > ?6 AND advanced_at > ?7)
+                 FROM keys WHERE host = ?1 AND session = ?2",
+            )?
+            .query_row(
+                params![host, session, activity, THEFT, call.now - THEFT_WINDOW, call.now, idle_since],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+        if thefts >= call.limits.thefts {
+            return Ok(Some(Refused::Locked));
+        }
+        if live >= call.limits.per_session {
+            return Ok(Some(Refused::TooManyKeys));
+        }
+    }
+    let live: u32 = tx
+        .connection
+        .prepare_cached(
+            "SELECT count(*) FROM keys
+             WHERE user = ? AND ends_at > ? AND advanced_at > ? AND revoked_at IS NULL",
+        )?
+        .query_row(params![user, call.now, idle_since], |row| row.get(0))?;
+    Ok((live >= call.limits.per_user).then_some(Refused::TooManyKeys))
+}
+
+/// Does a piece of work, or finds that it was done before.
+fn once(
+    tx: &mut Tx<'_>,
+    key: &KeyRecord,
+    call: &KeyCall,
+    work: &Work,
+) -> Result<Replayable, Rejected> {
+    if let Some(operation) = &work.operation
+        && let Some(saved) = find(tx, key.subject, operation)?
+    {
+        if saved.content != operation.content {
+            return Err(Rejected::IdReused(None));
+        }
+        let done = serde_json::from_str(&saved.outcome)
+            .map_err(|_| StoreError::Unreadable("a saved result".into()))?;
+        return Ok(Replayable { done, replayed: true });
+    }
+    let done = match &work.action {
+        Action::Append(new) => Done::Appended(entries::append(tx, key, new, call.now)?),
+        Action::Submit(new) => Done::Submitted(submissions::submit(tx, key, call, new)?),
+        Action::Read(read) => {
+            let head = |chain| tx.head(chain);
+            return entries::read(tx.connection, key.subject, read, head)
+                .map(|done| Replayable { done, replayed: false });
+        }
+    };
+    if let Some(operation) = &work.operation {
+        let outcome = serde_json::to_string(&done)
+            .map_err(|_| StoreError::Unreadable("a result cannot be written".into()))?;
+        save(tx, key.subject, operation, &outcome, call.now)?;
+    }
+    Ok(Replayable { done, replayed: false })
+}
+
+/// What an earlier request with the same id left.
+pub(super) struct Saved {
+    pub(super) content: [u8; 16],
+    pub(super) outcome: String,
+}
+
+pub(super) fn find(
+    tx: &Tx<'_>,
+    subject: Subject,
+    operation: &Operation,
+) -> Result<Option<Saved>, StoreError> {
+    Ok(tx
+        .connection
+        .prepare_cached(
+            "SELECT content, outcome FROM operations
+             WHERE id = ? AND activity = ? AND user = ? AND function = ?",
+        )?
+        .query_row(
+            params![operation.id, subject.activity, subject.user, operation.function],
+            |row| Ok(Saved { content: row.get(0)?, outcome: row.get(1)? }),
+        )
+        .optional()?)
+}
+
+pub(super) fn save(
+    tx: &Tx<'_>,
+    subject: Subject,
+    operation: &Operation,
+    outcome: &str,
+    now: Millis,
+) -> Result<(), StoreError> {
+    tx.connection.prepare_cached("INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            operation.id,
+            subject.activity,
+            subject.user,
+            operation.function,
+            operation.content,
+            outcome,
+            now,
+        ],
+    )?;
+    Ok(())
+}
+
+/// For reads outside a transaction of the writer.
+pub(super) fn read(
+    shared: &super::Shared,
+    connection: &rusqlite::Connection,
+    subject: Subject,
+    read: &Read,
+) -> Result<Done, Rejected> {
+    entries::read(connection, subject, read, |chain| shared.heads.get(connection, chain))
+}
