@@ -19,7 +19,7 @@ use crate::store::{
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::Mode;
-use latchkey_protocol::payload::{CallOutcome, CallStatus, MAX_OPERATION_ID_LEN};
+use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus, MAX_OPERATION_ID_LEN};
 use latchkey_protocol::result::{KeyStanding, KeyState};
 use latchkey_protocol::token::KeyId;
 use serde_json::{Map, Value};
@@ -440,7 +440,7 @@ impl Plan {
             Shape::Batch => {
                 let calls: Vec<CallOutcome<Json>> =
                     finished.map(|(id, outcome)| outcome.on_the_wire(id)).collect();
-                match serde_json::value::to_raw_value(&serde_json::json!({ "calls": calls })) {
+                match serde_json::value::to_raw_value(&BatchResult { calls }) {
                     Ok(result) => Reply::done(result, false),
                     Err(error) => Reply::refused(Refusal::new(ErrorCode::Internal).because(error)),
                 }
