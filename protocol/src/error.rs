@@ -42,9 +42,9 @@ macro_rules! codes {
 codes! {
     /// No key in the request at all.
     KeyMissing "key_missing" 401 false "Send the key as 'Authorization: Bearer …' or as the member 'token' of the JSON body.";
-    /// The key is not one of ours, damaged, or its launch was never used in time.
+    /// The text is no key of ours: damaged, forged, of another deployment or host.
     KeyInvalid "key_invalid" 401 false "This key is not valid here. Renew it through the page's renewal address, or reload the page.";
-    /// The key was ours and is no longer good, for whatever reason.
+    /// The key is ours and no longer good, or its launch was never used in time: one answer for all.
     KeyRenew "key_renew" 401 false "This key has ended. Renew it through the page's renewal address, or reload the page.";
     /// The key is good but not for this function, page, network or mode.
     KeyScope "key_scope" 403 false "The key does not allow this call: check its functions, origins, networks and mode.";

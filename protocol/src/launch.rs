@@ -9,7 +9,7 @@ use crate::mac::Signer;
 use crate::token::KeyId;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use thiserror::Error;
 
@@ -159,7 +159,7 @@ pub struct LaunchClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_exp: Option<i64>,
     /// What it may call; the three of [`LaunchClaims::DEFAULT_FUNCTIONS`] if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<String>>,
     /// Whose entries `recent` shows.
     #[serde(default)]
@@ -168,10 +168,10 @@ pub struct LaunchClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Page origins that may use it; the host's list if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub origins: Option<Vec<String>>,
     /// Networks that may use it: CIDR, ranges or prefixes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<String>>,
     /// Attempt number, from 1.
     #[serde(default = "first_attempt")]
@@ -191,6 +191,11 @@ pub struct LaunchClaims {
     /// Describes the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
+}
+
+/// For restrictions: a `null` is refused, since what looks like a list that was left empty would lift it.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 fn first_attempt() -> u32 {
@@ -477,6 +482,9 @@ mod tests {
     #[test]
     fn unknown_and_missing_claims_are_refused() {
         assert_eq!(open(&with(|c| c["functons"] = json!([]))), Err(LaunchError::Claims));
+        for name in ["functions", "origins", "networks"] {
+            assert_eq!(open(&with(|c| c[name] = json!(null))), Err(LaunchError::Claims), "{name}");
+        }
         for name in ["iss", "sub", "activity", "jti", "iat", "exp"] {
             let text = with(|c| {
                 c.as_object_mut().unwrap().remove(name);

@@ -532,7 +532,7 @@ mod launches {
             (
                 "optional claims null",
                 added(
-                    r#""nbf":null,"aud":null,"key_exp":null,"functions":null,"session":null,"origins":null,"networks":null,"user":null,"course":null,"placement":null"#,
+                    r#""nbf":null,"aud":null,"key_exp":null,"session":null,"user":null,"course":null,"placement":null"#,
                 ),
             ),
             ("no function at all", added(r#""functions":[]"#)),
@@ -694,6 +694,9 @@ mod launches {
             ("mode unknown", added(r#""mode":"teacher""#)),
             ("rotation true", added(r#""rotation":true"#)),
             ("attempt null", added(r#""attempt":null"#)),
+            ("functions null", added(r#""functions":null"#)),
+            ("origins null", added(r#""origins":null"#)),
+            ("networks null", added(r#""networks":null"#)),
             ("attempt -1", added(r#""attempt":-1"#)),
             ("method unknown", added(r#""placement":{"method":"best"}"#)),
             ("maximum a text", added(r#""placement":{"max":"7,5"}"#)),

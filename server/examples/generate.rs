@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-const MARK: &str = "<!-- Derived from the code: edit that, then run `cargo xtask generate`. -->\n\n";
+const MARK: &str =
+    "<!-- Derived from the code: edit that, then run `cargo xtask generate`. -->\n\n";
 
 fn main() -> ExitCode {
     let check = std::env::args().any(|word| word == "--check");

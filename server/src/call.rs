@@ -5,21 +5,20 @@
 //! cannot reach anything that its key does not allow, since users and activities are not its to name.
 
 use crate::error::Refusal;
-use crate::functions::{self, Function};
 use crate::instant;
 use crate::keys::decide::{Decision, Presented, ReplyToken, decide};
 use crate::keys::launch;
 use crate::latchkey::Latchkey;
+use crate::plan::Plan;
 use crate::policy::{network_allowed, origin_allowed};
-use crate::reply::{Json, Reply};
+use crate::reply::Reply;
 use crate::store::{
-    Accepted, Action, Done, Grant, KeyCall, KeyRecord, NewKey, Operation, Refused, Rejected,
+    Accepted, Action, Grant, KeyCall, KeyRecord, NewKey, Refused, Rejected,
     Replayable, Verdict, Work,
 };
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
-use latchkey_protocol::launch::Mode;
-use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus, MAX_OPERATION_ID_LEN};
+use latchkey_protocol::payload::MAX_OPERATION_ID_LEN;
 use latchkey_protocol::result::{KeyStanding, KeyState};
 use latchkey_protocol::token::KeyId;
 use serde_json::{Map, Value};
@@ -77,7 +76,7 @@ impl Call {
             grant: Arc::new(Grant {
                 functions: vec!["log".into(), "grade".into(), "recent".into()],
                 recent: latchkey_protocol::launch::RecentScope::Own,
-                mode: Mode::Normal,
+                mode: latchkey_protocol::launch::Mode::Normal,
                 origins: Vec::new(),
                 networks: Vec::new(),
             }),
@@ -346,179 +345,4 @@ fn refused(why: Refused) -> Refusal {
         }
         other => Refusal::new(ErrorCode::KeyRenew).because(format!("{other:?}")),
     }
-}
-
-/// The calls of a request, checked as far as they can be without the store.
-struct Plan {
-    shape: Shape,
-    calls: Vec<Planned>,
-}
-
-enum Shape {
-    One,
-    Batch,
-}
-
-struct Planned {
-    id: Option<String>,
-    planned: Result<(Renderer, Work), Refusal>,
-}
-
-/// Who writes the result.
-#[derive(Clone, Copy)]
-enum Renderer {
-    Function(&'static dyn Function),
-    Entry,
-}
-
-impl Renderer {
-    fn render(self, call: &Call, done: Done) -> Result<Json, Refusal> {
-        match self {
-            Self::Function(function) => function.render(call, done),
-            Self::Entry => functions::Entry::render(call, done),
-        }
-    }
-}
-
-impl Plan {
-    fn new(call: &Call, asked: Asked) -> Self {
-        let plan = |raw: RawCall| Planned { id: raw.id.clone(), planned: plan_call(call, raw) };
-        match asked {
-            Asked::One(raw) => Self { shape: Shape::One, calls: vec![plan(raw)] },
-            Asked::Batch(raw) => {
-                Self { shape: Shape::Batch, calls: raw.into_iter().map(plan).collect() }
-            }
-            Asked::Entry(id) => {
-                let planned = authorise(call, "recent")
-                    .and_then(|_| functions::Entry::plan(call, &id))
-                    .map(|action| (Renderer::Entry, Work { operation: None, action }));
-                Self { shape: Shape::One, calls: vec![Planned { id: None, planned }] }
-            }
-        }
-    }
-
-    /// What the request takes of the key's rate: its calls, and one at least.
-    fn cost(&self) -> u32 {
-        u32::try_from(self.calls.len()).unwrap_or(u32::MAX).max(1)
-    }
-
-    /// What the store is to do, of the first `granted` calls.
-    fn work(&self, granted: usize) -> Vec<Work> {
-        let calls = self.calls.iter().take(granted);
-        calls.filter_map(|call| Some(call.planned.as_ref().ok()?.1.clone())).collect()
-    }
-
-    fn reply(
-        self,
-        call: &Call,
-        granted: usize,
-        outcomes: Vec<Result<Replayable, Rejected>>,
-        retry_after: u32,
-    ) -> Reply {
-        let mut outcomes = outcomes.into_iter();
-        let limited = || Refusal::new(ErrorCode::RateLimited).after(retry_after);
-        let mut finished = self.calls.into_iter().enumerate().map(|(at, planned)| {
-            let Planned { id, planned } = planned;
-            let outcome = if at >= granted {
-                Finished::NotRun(limited())
-            } else {
-                match planned.and_then(|(renderer, _)| finish(call, renderer, outcomes.next())) {
-                    Ok((result, replayed)) => Finished::Done(result, replayed),
-                    Err(refusal) => Finished::Failed(refusal),
-                }
-            };
-            (id, outcome)
-        });
-        match self.shape {
-            Shape::One => match finished.next() {
-                Some((_, Finished::Done(result, replayed))) => Reply::done(result, replayed),
-                Some((_, Finished::Failed(refusal) | Finished::NotRun(refusal))) => {
-                    Reply::refused(refusal)
-                }
-                None => Reply::refused(ErrorCode::Internal.into()),
-            },
-            Shape::Batch => {
-                let calls: Vec<CallOutcome<Json>> =
-                    finished.map(|(id, outcome)| outcome.on_the_wire(id)).collect();
-                match serde_json::value::to_raw_value(&BatchResult { calls }) {
-                    Ok(result) => Reply::done(result, false),
-                    Err(error) => Reply::refused(Refusal::new(ErrorCode::Internal).because(error)),
-                }
-            }
-        }
-    }
-}
-
-enum Finished {
-    Done(Json, bool),
-    Failed(Refusal),
-    NotRun(Refusal),
-}
-
-impl Finished {
-    fn on_the_wire(self, id: Option<String>) -> CallOutcome<Json> {
-        let blank = |status| CallOutcome { id, status, result: None, replayed: false, error: None };
-        match self {
-            Self::Done(result, replayed) => {
-                CallOutcome { result: Some(result), replayed, ..blank(CallStatus::Ok) }
-            }
-            Self::Failed(refusal) => {
-                CallOutcome { error: Some(refusal.body()), ..blank(CallStatus::Failed) }
-            }
-            Self::NotRun(refusal) => {
-                CallOutcome { error: Some(refusal.body()), ..blank(CallStatus::NotRun) }
-            }
-        }
-    }
-}
-
-fn finish(
-    call: &Call,
-    renderer: Renderer,
-    outcome: Option<Result<Replayable, Rejected>>,
-) -> Result<(Json, bool), Refusal> {
-    let missing = || Refusal::new(ErrorCode::Internal).because("an outcome is missing");
-    let Replayable { done, replayed } = outcome.ok_or_else(missing)??;
-    Ok((renderer.render(call, done)?, replayed))
-}
-
-/// Whether the key may call that function at all.
-fn authorise(call: &Call, name: &str) -> Result<&'static dyn Function, Refusal> {
-    let function = functions::find(name).ok_or(ErrorCode::UnknownFunction)?;
-    let scope = |cause: &str| Err(Refusal::new(ErrorCode::KeyScope).because(cause));
-    if !call.grant.functions.iter().any(|granted| granted == name) {
-        return scope("function");
-    }
-    if function.writes() && call.grant.mode != Mode::Normal {
-        return scope("mode");
-    }
-    Ok(function)
-}
-
-fn plan_call(call: &Call, raw: RawCall) -> Result<(Renderer, Work), Refusal> {
-    let function = authorise(call, &raw.function)?;
-    // Whose and what for is the key's to say, in whatever words a body tries it.
-    for name in ["user", "user_id", "userid", "activity", "activity_id", "course", "host"] {
-        if raw.args.contains_key(name) {
-            return Err(Refusal::field(ErrorCode::ForeignSubject, name));
-        }
-    }
-    let action = function.plan(call, &raw.args)?;
-    let operation = match raw.id {
-        Some(id) if function.writes() => {
-            call.check_id(&id).map_err(|code| Refusal::field(code, "id"))?;
-            let content = content(function.name(), raw.args);
-            Some(Operation { id, function: function.name(), content })
-        }
-        _ => None,
-    };
-    Ok((Renderer::Function(function), Work { operation, action }))
-}
-
-/// The fingerprint of a call. Times are left out: a client may tell them anew when it tries again.
-fn content(function: &str, mut args: Map<String, Value>) -> [u8; 16] {
-    for name in ["at", "sequence"] {
-        args.remove(name);
-    }
-    fingerprint(&serde_json::json!([function, args]))
 }

@@ -53,13 +53,13 @@ pub enum Entropy {
     /// A generator per thread, seeded and reseeded by the operating system.
     System,
     /// A fixed sequence, for tests.
-    Seeded(Mutex<StdRng>),
+    Seeded(Box<Mutex<StdRng>>),
 }
 
 impl Entropy {
     /// A fixed sequence, for tests that compare texts.
     pub fn seeded(seed: u64) -> Self {
-        Self::Seeded(Mutex::new(StdRng::seed_from_u64(seed)))
+        Self::Seeded(Box::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
     /// `N` fresh bytes.

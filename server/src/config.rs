@@ -1,6 +1,6 @@
 //! Settings: the embedded `server.toml`, then a file, then the environment.
 
-use crate::keys::decide::{Windows, WindowsError};
+use crate::keys::decide::Windows;
 use crate::keys::launch::Lifetimes;
 use crate::policy::is_origin;
 use crate::store::KeyLimits;
@@ -193,7 +193,8 @@ impl Config {
     /// # Errors
     /// Names the setting that is at fault.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::layered(file, Env::prefixed("LATCHKEY_").split("__"))
+        // LATCHKEY_CONFIG names the file itself.
+        Self::layered(file, Env::prefixed("LATCHKEY_").ignore(&["config"]).split("__"))
     }
 
     fn layered(file: Option<&Path>, environment: Env) -> Result<Self, ConfigError> {
@@ -213,9 +214,10 @@ impl Config {
 
     fn checked(self) -> Result<Self, ConfigError> {
         self.windows().validate().map_err(|error| {
-            let setting = match error {
-                WindowsError::NotPositive { setting, .. } => setting,
-                _ => "client_deadline",
+            let setting = match error.setting() {
+                "late" => "late_window",
+                "idle" => "idle_limit",
+                other => other,
             };
             ConfigError::value(format!("keys.{setting}"), error.to_string())
         })?;
@@ -352,8 +354,9 @@ mod tests {
 
     #[test]
     fn deadlines_that_would_refuse_honest_clients_are_refused() {
-        assert!(refusal("[keys]\nclient_deadline = \"31s\"").contains("client_deadline"));
-        assert!(refusal("[keys]\nrotate_after = \"20s\"").contains("client_deadline"));
+        assert!(refusal("[keys]\nclient_deadline = \"31s\"").contains("keys.late_window"));
+        assert!(refusal("[keys]\nrotate_after = \"20s\"").contains("keys.rotate_after"));
+        assert!(refusal("[keys]\nidle_limit = \"0s\"").contains("keys.idle_limit"));
         assert!(load("[keys]\nrotate_after = \"20001ms\"").is_ok());
     }
 

@@ -6,14 +6,14 @@ use crate::keys::decide::Windows;
 use crate::keys::launch::{self, Lifetimes, OpenLaunch};
 use crate::keys::mint::{self, MintError};
 use crate::rate::RateLimit;
-use crate::secrets::{Secrets, SecretsError};
+use crate::secrets::{Secrets, SecretsError, make_folder};
 use crate::store::sqlite::{Ended, SqliteStore};
 use crate::store::{KeyLimits, SharedStore, StoreError};
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::token::KeyId;
-use std::fs;
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The database.
     #[error("store: {0}")]
     Store(#[from] StoreError),
+    /// Another server runs on the data folder.
+    #[error("{0} is in use by another latchkey: stop that one, or choose another data folder")]
+    InUse(PathBuf),
     /// The data folder or the network.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -53,6 +56,8 @@ pub struct Latchkey {
     boot: u32,
     requests: AtomicU32,
     ended: Mutex<Option<Ended>>,
+    /// Held as long as the store may write.
+    _lock: File,
 }
 
 impl Latchkey {
@@ -75,6 +80,7 @@ impl Latchkey {
     ) -> Result<Arc<Self>, StartError> {
         let file = config.sqlite_file()?;
         make_folder(&config.data)?;
+        let lock = lock(&config.data)?;
         let secrets = Secrets::open(config, &entropy, clock.now())?;
         let (store, ended) = SqliteStore::open(&file, config.store.group)?;
         let public_url = match config.public_url.as_str() {
@@ -95,6 +101,7 @@ impl Latchkey {
             boot: u32::from_be_bytes(entropy.bytes()),
             requests: AtomicU32::new(0),
             ended: Mutex::new(Some(ended)),
+            _lock: lock,
             clock,
             entropy,
         }))
@@ -164,8 +171,14 @@ impl Latchkey {
     }
 }
 
-/// The data folder holds grades: it is made for its owner only.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+/// The writer trusts its memory, so no other process may write beside it. The lock is the operating
+/// system's and goes with the process, however that ends.
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let path = folder.join("latchkey.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
 }

@@ -22,6 +22,7 @@ pub mod grades;
 pub mod instant;
 pub mod keys;
 mod latchkey;
+mod plan;
 pub mod policy;
 pub mod rate;
 pub mod reply;

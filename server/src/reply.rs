@@ -92,7 +92,8 @@ pub fn allow_origin(headers: &mut axum::http::HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
 }
 
-/// Forgeries cost an attacker nothing, so they must not fill a disk with lines.
+/// Forgeries and dead keys cost an attacker nothing, so they must not fill a disk with lines. A
+/// theft that is found has a line of its own, once.
 fn log(refusal: &Refusal, request_id: &str) {
     let (code, field) = (refusal.code.as_str(), refusal.field.as_deref());
     let cause = refusal.cause.as_deref();
@@ -100,7 +101,10 @@ fn log(refusal: &Refusal, request_id: &str) {
         ErrorCode::Internal | ErrorCode::StoreUnavailable => {
             tracing::error!(request_id, code, cause, "refused");
         }
-        ErrorCode::KeyInvalid | ErrorCode::KeyMissing | ErrorCode::NotFound => {
+        ErrorCode::KeyInvalid
+        | ErrorCode::KeyMissing
+        | ErrorCode::KeyRenew
+        | ErrorCode::NotFound => {
             tracing::debug!(request_id, code, cause, "refused");
         }
         _ => tracing::info!(request_id, code, field, cause, "refused"),

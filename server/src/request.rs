@@ -12,12 +12,15 @@ use latchkey_protocol::payload::{BatchCall, MAX_CALLS};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A request read in full, and where it comes from.
 pub(crate) struct Arrived {
     pub(crate) headers: HeaderMap,
     pub(crate) address: IpAddr,
+    /// The server's own origin.
+    pub(crate) own: Arc<str>,
 }
 
 /// Reads a body, up to `limit` bytes and for at most `deadline`.
@@ -91,9 +94,15 @@ impl Arrived {
         headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("?"))
     }
 
+    /// The page's origin. Browsers leave it out of a GET to the page's own site, but say that it is one.
+    fn page_origin(&self) -> Option<&str> {
+        let same = || self.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        Self::origin(&self.headers).or_else(|| same().then_some(&*self.own))
+    }
+
     fn request(self, reserved: Reserved, asked: Asked) -> Result<KeyRequest, Refusal> {
         let token = self.token(reserved.token)?;
-        let origin = Self::origin(&self.headers).map(str::to_owned);
+        let origin = self.page_origin().map(str::to_owned);
         Ok(KeyRequest { token, origin, address: self.address, sent: reserved.sent, asked })
     }
 

@@ -76,7 +76,7 @@ async fn recent(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.into_parts().0.headers;
     let origin = Arrived::origin(&headers).and_then(|text| HeaderValue::from_str(text).ok());
-    let arrived = Arrived { headers, address: peer.ip() };
+    let arrived = Arrived { headers, address: peer.ip(), own: latchkey.base() };
     finish(latchkey, origin, arrived.recent(&query)).await
 }
 
@@ -87,7 +87,7 @@ async fn entry(
     headers: HeaderMap,
 ) -> Response<Body> {
     let origin = Arrived::origin(&headers).and_then(|text| HeaderValue::from_str(text).ok());
-    let arrived = Arrived { headers, address: peer.ip() };
+    let arrived = Arrived { headers, address: peer.ip(), own: latchkey.base() };
     finish(latchkey, origin, arrived.entry(id)).await
 }
 
@@ -101,7 +101,10 @@ async fn with_body(
     let origin = parts.headers.get(header::ORIGIN).cloned();
     let (limit, deadline) = (latchkey.body_limit, latchkey.read_deadline);
     let request = match read_body(&parts.headers, body, limit, deadline).await {
-        Ok(body) => read(Arrived { headers: parts.headers, address: peer.ip() }, &body),
+        Ok(body) => read(
+            Arrived { headers: parts.headers, address: peer.ip(), own: latchkey.base() },
+            &body,
+        ),
         Err(refusal) => Err(refusal),
     };
     finish(latchkey, origin, request).await

@@ -10,7 +10,12 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, LazyLock};
 
 /// The modules, compiled in: a page needs no build step, and the SDK always fits its server.
-const FILES: &[(&str, &str)] = &[("latchkey.js", include_str!("../../js-shim/latchkey.js"))];
+const FILES: &[(&str, &str)] = &[
+    ("latchkey.js", include_str!("../../js-shim/latchkey.js")),
+    ("delivery.js", include_str!("../../js-shim/delivery.js")),
+    ("outbox.js", include_str!("../../js-shim/outbox.js")),
+    ("protocol.js", include_str!("../../js-shim/protocol.js")),
+];
 
 /// Changes with the content, so that a page never runs an old SDK against a new server for long.
 static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {

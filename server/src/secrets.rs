@@ -11,7 +11,7 @@ use latchkey_protocol::mac::Signer;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -133,12 +133,17 @@ fn fresh(entropy: &Entropy) -> String {
 }
 
 fn write_new(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     // `create_new`: of two that start at once, one makes the file and the other fails loudly.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::File::open(folder)?.sync_all()
+}
+
+/// Makes the data folder, for its owner only: it holds secrets and grades.
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn ring_secret(entry: &RingEntry) -> Option<Secret> {

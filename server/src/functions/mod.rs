@@ -113,7 +113,7 @@ fn mismatch() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchkey_protocol::payload::{GradeInput, LogInput};
+    use latchkey_protocol::payload::{GradeInput, LogInput, LogResult, Receipt, RecentResult};
     use serde_json::json;
 
     fn refusal<T: for<'de> Deserialize<'de> + std::fmt::Debug>(
@@ -147,6 +147,22 @@ mod tests {
         assert_eq!(refusal::<GradeInput>(markup).1, "?");
         let long = json!({"score": 1, "x".repeat(65): 2});
         assert_eq!(refusal::<GradeInput>(long).1, "?");
+    }
+
+    #[test]
+    fn examples_are_what_functions_take_and_give() {
+        for function in FUNCTIONS {
+            let (input, result) = function.example();
+            let args: Map<String, Value> = serde_json::from_str(input).unwrap();
+            assert!(function.plan(&Call::sample(), &args).is_ok(), "{}", function.name());
+            let read = match function.name() {
+                "log" => serde_json::from_str::<LogResult>(result).map(drop),
+                "grade" => serde_json::from_str::<Receipt>(result).map(drop),
+                "recent" => serde_json::from_str::<RecentResult>(result).map(drop),
+                other => panic!("{other} has no result type here"),
+            };
+            read.unwrap();
+        }
     }
 
     #[test]

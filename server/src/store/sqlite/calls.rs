@@ -1,7 +1,7 @@
 //! A call of a key: read the row, decide, confirm, and do the work, all in one transaction.
 
 use super::tx::{Line, Tx};
-use super::{entries, submissions};
+use super::{directory, entries, submissions};
 use crate::keys::decide::{self, Launch, Row, Start};
 use crate::store::{
     Accepted, Action, Done, EntryKind, KeyCall, KeyRecord, NewKey, Operation, Read, Refused,
@@ -135,12 +135,13 @@ fn start(tx: &mut Tx<'_>, call: &KeyCall, new: &NewKey) -> Result<Admission, Sto
         Start::Missed | Start::Expired => return Ok(Err(Refused::LaunchExpired)),
         Start::Unknown => return Ok(Err(Refused::Unknown)),
     };
-    let host = super::directory::host(tx, &new.host)?;
-    let user = super::directory::user(tx, host, new)?;
-    let activity = super::directory::activity(tx, host, new)?;
-    if let Some(refused) = start_refusal(tx, call, new, host, user, activity)? {
+    let host = directory::host(tx, &new.host)?;
+    // Before anything is written of a launch that may be refused.
+    if let Some(refused) = start_refusal(tx, call, new, host)? {
         return Ok(Err(refused));
     }
+    let user = directory::user(tx, host, new)?;
+    let activity = directory::activity(tx, host, new)?;
     let subject = Subject { activity, user, attempt: new.attempt };
     let (grant_id, grant) = tx.shared.grants.intern(tx.connection, &new.grant)?;
     insert_key(tx, call, new, host, subject, grant_id, &row)?;
@@ -200,9 +201,10 @@ fn start_refusal(
     call: &KeyCall,
     new: &NewKey,
     host: i64,
-    user: i64,
-    activity: i64,
 ) -> Result<Option<Refused>, StoreError> {
+    // One that is not known yet has no keys: no row has the number 0.
+    let user = directory::find(tx, "users", host, &new.user)?.unwrap_or(0);
+    let activity = directory::find(tx, "activities", host, &new.activity)?.unwrap_or(0);
     let idle_since = call.now - call.windows.idle;
     if let Some(session) = &new.session {
         let ended = tx

@@ -66,14 +66,23 @@ pub(super) fn activity(tx: &Tx<'_>, host: i64, new: &NewKey) -> Result<i64, Stor
     Ok(id)
 }
 
-/// The number of what the host calls `key`, made if it is new.
-fn identify(tx: &Tx<'_>, table: &str, host: i64, key: &str) -> Result<i64, StoreError> {
-    let known = tx
+/// The number of what the host calls `key`, if it is known.
+pub(super) fn find(
+    tx: &Tx<'_>,
+    table: &str,
+    host: i64,
+    key: &str,
+) -> Result<Option<i64>, StoreError> {
+    Ok(tx
         .connection
         .prepare_cached(&format!("SELECT id FROM {table} WHERE host = ? AND key = ?"))?
         .query_row(params![host, key], |row| row.get(0))
-        .optional()?;
-    match known {
+        .optional()?)
+}
+
+/// The same, made if it is new.
+fn identify(tx: &Tx<'_>, table: &str, host: i64, key: &str) -> Result<i64, StoreError> {
+    match find(tx, table, host, key)? {
         Some(id) => Ok(id),
         None => Ok(tx
             .connection

@@ -2,6 +2,7 @@
 
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ const STATEMENTS: usize = 128;
 
 /// The one connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    own(path).map_err(|error| StoreError::Database(format!("{}: {error}", path.display())))?;
     let connection = Connection::open(path)?;
     // FULL: a commit is on disk when it returns. With many calls to a commit NORMAL gains nothing.
     connection.execute_batch(
@@ -27,6 +29,12 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     settle(&connection)?;
     migrate(&connection)?;
     Ok(connection)
+}
+
+/// Makes the file for its owner only; SQLite gives the files beside it the same mode.
+fn own(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
 /// A connection that only reads.

@@ -1,0 +1,4 @@
+// Known to browsers, not yet to the type checker's library.
+interface Document {
+  prerendering?: boolean;
+}

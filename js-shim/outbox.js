@@ -1,0 +1,75 @@
+// Operations: their ids, their order, and where they outlive the page.
+import { attempt, hex } from "./protocol.js";
+/** @import * as Shapes from "./shapes.js" */
+
+const MAX_BODY = 60 * 1024;
+const ENVELOPE = 2400; // what a body holds beside operations, a token included
+
+/** @type {Shapes.Pieces} */
+export const pieces = (ops) => {
+  /** @type {Shapes.Operation[][]} */
+  const all = [];
+  let size = MAX_BODY;
+  for (const op of ops) {
+    const last = all.at(-1) ?? [];
+    size += op.size;
+    if (size > MAX_BODY || last[99] || op.alone || last[0].alone) {
+      all.push([op]);
+      size = ENVELOPE + op.size;
+    } else last.push(op);
+  }
+  return all;
+};
+
+/** @type {Shapes.NewOutbox} */
+export const newOutbox = (self, { iss, sub, activity, iat }) => {
+  const storage = attempt(() => self.localStorage);
+  const { now } = self.Date;
+  const prefix = ["latchkey", iss, sub, activity, ""].map(encodeURIComponent).join(":");
+  // the page is not older than its token: a first hint at a slow clock
+  let offset = Math.max(0, iat * 1e3 - now());
+  let last = 0;
+  const tick = () => (last = Math.max(last + 1, Math.floor(now() + offset)));
+  const newId = () => {
+    const tail = self.crypto.getRandomValues(new Uint8Array(10));
+    tail[0] = 0x70 | (tail[0] & 15);
+    tail[2] = 0x80 | (tail[2] & 63);
+    const text = tick().toString(16).padStart(12, "0") + hex(tail);
+    return text.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  };
+  /** @type {Shapes.Outbox["make"]} */
+  const make = (name, args, id = newId()) => {
+    const text = attempt(() => JSON.stringify({ function: name, args }));
+    const size = new Blob([text ?? ""]).size + 64;
+    const code = text ? size > MAX_BODY - ENVELOPE && "body_too_large" : "bad_json";
+    const problem = code && { code, message: "An operation is JSON of up to 57 KiB." };
+    const op = { id, size, text, problem, ...JSON.parse(text ?? "{}"), function: name };
+    op.done = new Promise((resolve, reject) => Object.assign(op, { resolve, reject }));
+    return op;
+  };
+  return {
+    prefix,
+    tick,
+    make,
+    measure(serverTime, sentAt) {
+      offset = Date.parse(serverTime) - (sentAt + now()) / 2 || offset;
+    },
+    keep(op) {
+      op.stored = attempt(() => (storage?.setItem(prefix + op.id, op.text), !!storage));
+    },
+    drop: (op) => attempt(() => storage?.removeItem(prefix + op.id)),
+    leftovers: (known) =>
+      Object.keys(storage ?? {})
+        .sort()
+        .flatMap((key) => {
+          const id = key.slice(prefix.length);
+          if (!key.startsWith(prefix) || known.has(id)) return [];
+          const found = attempt(() => {
+            const { function: name, args } = JSON.parse(storage?.getItem(key) ?? "");
+            last = Math.max(last, args.sequence || 0);
+            return Object.assign(make(name, args, id), { stored: true });
+          });
+          return found ?? []; // not ours: left where it is
+        }),
+  };
+};

@@ -1,0 +1,3 @@
+/** @type {Shapes.NewDelivery} */
+export const newDelivery: Shapes.NewDelivery;
+import type * as Shapes from "./shapes.js";

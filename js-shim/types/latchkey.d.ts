@@ -1,0 +1,4 @@
+/** @type {Shapes.Connect} */
+export const connect: Shapes.Connect;
+import type * as Shapes from "./shapes.js";
+export { BlockError, EndedError, LatchkeyError, RefusedError } from "./protocol.js";
