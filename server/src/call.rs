@@ -13,8 +13,8 @@ use crate::plan::Plan;
 use crate::policy::{network_allowed, origin_allowed};
 use crate::reply::Reply;
 use crate::store::{
-    Accepted, Action, Grant, KeyCall, KeyRecord, NewKey, Refused, Rejected,
-    Replayable, Verdict, Work,
+    Accepted, Action, Grant, KeyCall, KeyRecord, NewKey, Refused, Rejected, Replayable, Verdict,
+    Work,
 };
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;

@@ -39,6 +39,7 @@ pub enum KeyringError {
 
 #[derive(Debug)]
 struct Slot {
+    number: u8,
     signer: Signer,
     sign_from: Millis,
     verify_until: Option<Millis>,
@@ -48,7 +49,8 @@ struct Slot {
 /// secrets breaks no live key, since every use re-stamps its token with the newest.
 #[derive(Debug)]
 pub struct Keyring {
-    slots: Vec<Option<Slot>>,
+    /// The newest first.
+    slots: Vec<Slot>,
 }
 
 impl Keyring {
@@ -61,18 +63,19 @@ impl Keyring {
         secrets: impl IntoIterator<Item = Secret>,
         now: Millis,
     ) -> Result<Self, KeyringError> {
-        let mut slots: Vec<Option<Slot>> = (0..=u8::MAX).map(|_| None).collect();
+        let mut slots: Vec<Slot> = Vec::new();
         for secret in secrets {
-            let slot = &mut slots[usize::from(secret.number)];
-            if slot.is_some() {
+            if slots.iter().any(|slot| slot.number == secret.number) {
                 return Err(KeyringError::Twice(secret.number));
             }
-            *slot = Some(Slot {
+            slots.push(Slot {
+                number: secret.number,
                 signer: Signer::for_tokens(&secret.bytes, deployment),
                 sign_from: secret.sign_from,
                 verify_until: secret.verify_until,
             });
         }
+        slots.sort_by_key(|slot| std::cmp::Reverse(slot.sign_from));
         let ring = Self { slots };
         ring.signing(now).ok_or(KeyringError::NoneSigns)?;
         Ok(ring)
@@ -84,7 +87,8 @@ impl Keyring {
     /// Why it is none; the caller tells its client nothing but that.
     pub fn open(&self, text: &str, now: Millis) -> Result<Token, TokenError> {
         let sealed = Sealed::parse(text)?;
-        match &self.slots[usize::from(sealed.mac_key())] {
+        let mut slots = self.slots.iter();
+        match slots.find(|slot| slot.number == sealed.mac_key()) {
             Some(slot) if slot.verify_until.is_none_or(|until| now <= until) => {
                 sealed.open(&slot.signer)
             }
@@ -94,27 +98,21 @@ impl Keyring {
 
     /// Seals a token with the newest secret that may sign.
     pub fn seal(&self, key_id: KeyId, generation: u32, branch: Branch, now: Millis) -> String {
-        let (number, slot) = match self.signing(now) {
-            Some(found) => found,
-            // `new` saw one, and the past only grows; a clock that was set back gets the first.
-            None => match self.numbered().next() {
-                Some(found) => found,
-                None => unreachable!("a keyring is never empty"),
-            },
+        // `new` saw one that may sign. Should all have run out since, the newest is the least wrong:
+        // what it seals is refused, and the page renews.
+        let slot = match self.signing(now).or(self.slots.first()) {
+            Some(slot) => slot,
+            None => unreachable!("a keyring is never empty"),
         };
         let issued_at = u32::try_from(now / 1000).unwrap_or(u32::MAX);
-        Token { mac_key: number, key_id, generation, branch, issued_at }.seal(&slot.signer)
+        Token { mac_key: slot.number, key_id, generation, branch, issued_at }.seal(&slot.signer)
     }
 
-    fn numbered(&self) -> impl Iterator<Item = (u8, &Slot)> {
-        (0..=u8::MAX).zip(&self.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
-    }
-
-    fn signing(&self, now: Millis) -> Option<(u8, &Slot)> {
-        self.numbered()
-            .filter(|(_, slot)| slot.sign_from <= now)
-            .filter(|(_, slot)| slot.verify_until.is_none_or(|until| now < until))
-            .max_by_key(|(_, slot)| slot.sign_from)
+    fn signing(&self, now: Millis) -> Option<&Slot> {
+        self.slots
+            .iter()
+            .filter(|slot| slot.sign_from <= now)
+            .find(|slot| slot.verify_until.is_none_or(|until| now < until))
     }
 }
 

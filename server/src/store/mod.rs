@@ -69,6 +69,9 @@ pub trait Keys: Send + Sync {
         now: Millis,
     ) -> Result<bool, StoreError>;
 
+    /// Whose key that is, ended or not; `None` if there is none.
+    async fn owner(&self, id: KeyId) -> Result<Option<Owner>, StoreError>;
+
     /// Ends a web session of that host with all keys launched in it, those that are still to be
     /// used first included; how many live keys there were.
     async fn end_session(&self, host: &str, session: &str, now: Millis) -> Result<u64, StoreError>;
@@ -112,7 +115,8 @@ pub trait WebSessions: Send + Sync {
         expires_at: Millis,
     ) -> Result<bool, StoreError>;
 
-    /// Stores a session, new or not.
+    /// Changes a session. One that was deleted meanwhile stays deleted: a request that began before a
+    /// logout must not bring the login back.
     async fn save_web_session(
         &self,
         id: &str,

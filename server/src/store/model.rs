@@ -49,6 +49,19 @@ pub struct KeyRecord {
     pub row: Row,
 }
 
+/// Whom and what a key is for, by the host's own keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Host id.
+    pub host: String,
+    /// The user.
+    pub user: String,
+    /// The activity.
+    pub activity: String,
+    /// The attempt.
+    pub attempt: u32,
+}
+
 /// A key to be made on its first use.
 #[derive(Clone, Debug)]
 pub struct NewKey {

@@ -321,12 +321,16 @@ pub(super) fn save(
     Ok(())
 }
 
-/// For reads outside a transaction of the writer.
+/// For reads outside a transaction of the writer. All rows of a page come from one moment, and are
+/// read under one lock of the database instead of one each.
 pub(super) fn read(
     shared: &super::Shared,
     connection: &rusqlite::Connection,
     subject: Subject,
     read: &Read,
 ) -> Result<Done, Rejected> {
-    entries::read(connection, subject, read, |chain| shared.heads.get(connection, chain))
+    let moment = connection.unchecked_transaction().map_err(StoreError::from)?;
+    let done = entries::read(&moment, subject, read, |chain| shared.heads.get(&moment, chain));
+    moment.commit().map_err(StoreError::from)?;
+    done
 }

@@ -13,8 +13,8 @@ mod tx;
 mod writer;
 
 use crate::store::{
-    Done, EntryKind, KeyCall, KeyRecord, Keys, Read, Records, Rejected, StandingRow, StoreError,
-    Subject, SubmissionRow, Verdict, WebSessions,
+    Done, EntryKind, KeyCall, KeyRecord, Keys, Owner, Read, Records, Rejected, StandingRow,
+    StoreError, Subject, SubmissionRow, Verdict, WebSessions,
 };
 use async_trait::async_trait;
 use cache::{Grants, Heads, KeyCache};
@@ -108,6 +108,10 @@ impl Keys for SqliteStore {
                 if own { calls::revoke(tx, id, why, now) } else { Ok(false) }
             })
             .await
+    }
+
+    async fn owner(&self, id: KeyId) -> Result<Option<Owner>, StoreError> {
+        self.readers.run(move |connection| records::owner(connection, id)).await
     }
 
     async fn end_session(&self, host: &str, session: &str, now: Millis) -> Result<u64, StoreError> {
@@ -220,7 +224,9 @@ impl WebSessions for SqliteStore {
         self.writer
             .run(move |tx| {
                 tx.connection
-                    .prepare_cached("INSERT OR REPLACE INTO web_sessions VALUES (?, ?, ?)")?
+                    .prepare_cached(
+                        "UPDATE web_sessions SET record = ?2, expires_at = ?3 WHERE id = ?1",
+                    )?
                     .execute(params![id, record, expires_at])?;
                 Ok(())
             })

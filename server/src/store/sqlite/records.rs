@@ -3,8 +3,9 @@
 use super::Shared;
 use super::entries::kind;
 use super::submissions::{tally, unword};
-use crate::store::{EntryKind, StandingRow, StoreError, SubmissionRow};
+use crate::store::{EntryKind, Owner, StandingRow, StoreError, SubmissionRow};
 use latchkey_protocol::Millis;
+use latchkey_protocol::token::KeyId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The number of an activity, if the host has one of that key.
@@ -19,6 +20,25 @@ pub(super) fn activity(
              WHERE h.name = ? AND a.key = ?",
         )?
         .query_row([host, key], |row| row.get(0))
+        .optional()?)
+}
+
+/// Whose key that is.
+pub(super) fn owner(connection: &Connection, id: KeyId) -> Result<Option<Owner>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT h.name, u.key, a.key, k.attempt FROM keys k
+             JOIN hosts h ON h.id = k.host JOIN users u ON u.id = k.user
+             JOIN activities a ON a.id = k.activity WHERE k.id = ?",
+        )?
+        .query_row([id.0], |row| {
+            Ok(Owner {
+                host: row.get(0)?,
+                user: row.get(1)?,
+                activity: row.get(2)?,
+                attempt: row.get(3)?,
+            })
+        })
         .optional()?)
 }
 

@@ -1,0 +1,149 @@
+//! Windows in turn: whatever slows this machine down meets both sides alike.
+
+use crate::client::Client;
+use crate::load::{self, Outcome, Window};
+use crate::machine::{self, Ours};
+use anyhow::Result;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// Share of all cores above which other processes have disturbed a window.
+pub(crate) const DISTURBED: f64 = 0.05;
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Pace {
+    /// Windows of each side.
+    pub(crate) windows: u32,
+    /// Length of a window.
+    pub(crate) length: Duration,
+    /// How often a disturbed window is tried before it counts as it is.
+    pub(crate) tries: u32,
+}
+
+/// One of those that take turns.
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) pid: u32,
+    pub(crate) clients: Vec<Client>,
+    /// Every right answer so far.
+    pub(crate) answers: u64,
+    pub(crate) windows: Vec<Measured>,
+}
+
+/// A window and whether it was disturbed to the last.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Measured {
+    #[serde(flatten)]
+    pub(crate) window: Window,
+    pub(crate) noisy: bool,
+}
+
+/// All windows of one contender in one row of the table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) median: Window,
+    /// How many windows were disturbed to the last.
+    pub(crate) noisy: usize,
+    pub(crate) windows: Vec<Measured>,
+}
+
+impl Contender {
+    pub(crate) fn new(
+        name: &'static str,
+        (address, pid): (SocketAddr, u32),
+        clients: Vec<Client>,
+    ) -> Self {
+        Self { name, address, pid, clients, answers: 0, windows: Vec::new() }
+    }
+
+    /// What its windows say together.
+    pub(crate) fn series(self) -> Series {
+        let windows: Vec<_> = self.windows.iter().map(|measured| measured.window).collect();
+        Series {
+            name: self.name,
+            median: Window::medians(&windows),
+            noisy: self.windows.iter().filter(|one| one.noisy).count(),
+            windows: self.windows,
+        }
+    }
+}
+
+/// Gives each of `pair` its windows by turns. `folder` is where the disk is probed.
+pub(crate) async fn take_turns(pair: &mut [Contender; 2], pace: Pace, folder: &Path) -> Result<()> {
+    let servers: Vec<u32> = pair.iter().map(|contender| contender.pid).collect();
+    for _ in 0..pace.windows {
+        for contender in pair.iter_mut() {
+            let ours = Ours { server: contender.pid, servers: servers.clone() };
+            undisturbed(contender, &ours, pace, folder).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One window, repeated while others disturb it.
+async fn undisturbed(
+    contender: &mut Contender,
+    ours: &Ours,
+    pace: Pace,
+    folder: &Path,
+) -> Result<()> {
+    for tried in 1..=pace.tries {
+        let last = tried == pace.tries;
+        let sync = machine::sync_time(folder)?;
+        let clients = std::mem::take(&mut contender.clients);
+        let Outcome { clients, mut window, answers } =
+            load::window(clients, contender.address, ours, pace.length).await?;
+        contender.clients = clients;
+        contender.answers += answers;
+        window.sync_us = sync.as_secs_f64() * 1e6;
+        let disturbed = window.others > DISTURBED;
+        let remark = match (disturbed, last) {
+            (false, _) => "",
+            (true, true) => " noisy",
+            (true, false) => " disturbed, again",
+        };
+        println!("  {:<12}{}{remark}", contender.name, line(&window));
+        if !disturbed || last {
+            contender.windows.push(Measured { window, noisy: disturbed });
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The figures of one window in a line.
+pub(crate) fn line(window: &Window) -> String {
+    format!(
+        "{:>8.0} req/s  p50 {:>7.3} ms  p99 {:>7.3} ms  CPU/call {:>6.1} µs + {:>4.1} µs generator  fdatasync {:>5.0} µs  others {:>4.1} %",
+        window.requests_per_second,
+        window.p50_us / 1e3,
+        window.p99_us / 1e3,
+        window.server_cpu_us,
+        window.bench_cpu_us,
+        window.sync_us,
+        window.others * 100.0
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_counts_its_noise() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut contender = Contender::new("bare", (address, 1), Vec::new());
+        for (rate, noisy) in [(1.0, false), (3.0, true), (2.0, true)] {
+            let window = Window { requests_per_second: rate, ..Window::default() };
+            contender.windows.push(Measured { window, noisy });
+        }
+        let series = contender.series();
+        assert_eq!(series.noisy, 2);
+        assert_eq!(series.median.requests_per_second, 2.0);
+    }
+}

@@ -1,0 +1,97 @@
+//! The command line of the demo.
+
+use clap::Parser;
+use latchkey_demo::{Demo, Options};
+use latchkey_server::config::{Config, LogFormat};
+use std::error::Error;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A small school site whose activities keep their grades with Latchkey.
+///
+/// One process, two servers: the site and, at an origin of its own, the Latchkey API. Prints
+/// `demo on http://ADDR` and `api on http://ADDR` when both are ready.
+#[derive(Parser)]
+#[command(name = "latchkey-demo", version)]
+struct Cli {
+    /// Address of the site; port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:8430")]
+    listen: SocketAddr,
+    /// Address of the Latchkey API; port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:8431")]
+    api_listen: SocketAddr,
+    /// Folder for users, grades and secrets.
+    #[arg(long, default_value = "latchkey-demo-data")]
+    data: PathBuf,
+    /// File of Latchkey settings; its addresses, data folder and host "demo" are given by this program.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// How browsers reach the site, where that is not its address: "https://school.example".
+    #[arg(long)]
+    site_url: Option<String>,
+    /// How browsers reach the API, where that is not its address.
+    #[arg(long)]
+    api_url: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("latchkey-demo: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line. Nobody can be told that nobody can be told.
+fn say(to: &mut dyn Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+    let _ = to.flush();
+}
+
+fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
+    let Cli { listen, api_listen, data, config, site_url, api_url } = cli;
+    let options = Options { data, config, site_url, api_url };
+    start_log(&options.settings()?)?;
+    let bind = |to| TcpListener::bind(to).map_err(|error| format!("{to}: {error}"));
+    let (site, api) = (bind(listen)?, bind(api_listen)?);
+    let (site_address, api_address) = (site.local_addr()?, api.local_addr()?);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let demo = Demo::open(site_address, api_address, &options)?;
+        let shutdown = stop_signal()?;
+        let out = &mut std::io::stdout();
+        say(out, &format!("demo on http://{site_address}"));
+        say(out, &format!("api on http://{api_address}"));
+        demo.logins().for_each(|line| say(out, &line));
+        Ok(demo.serve(site, api, shutdown).await?)
+    })
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests under way are finished");
+    })
+}
+
+fn start_log(config: &Config) -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_new(&config.log.level)
+        .map_err(|_| "log.level: error, warn, info, debug or trace")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

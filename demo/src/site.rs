@@ -1,0 +1,170 @@
+//! Every address of the site.
+
+use crate::accounts::Accounts;
+use crate::pages::{self, assets};
+use crate::throttle::Throttle;
+use crate::{guard, launch, login};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use latchkey_protocol::Millis;
+use latchkey_server::Latchkey;
+use latchkey_server::clock::Entropy;
+use latchkey_server::embed::BadHeader;
+use latchkey_server::keys::mint::MintError;
+use latchkey_server::session::WebSessionStore;
+use latchkey_server::store::StoreError;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tower_sessions::{Expiry, SessionManagerLayer};
+
+/// The most of a body: forms and renewals are small.
+const BODY: usize = 16 * 1024;
+/// Passwords verified at a time: each takes 19 MiB.
+const VERIFIED_AT_ONCE: usize = 2;
+
+/// What every request may use.
+pub(crate) struct Site {
+    pub(crate) latchkey: Arc<Latchkey>,
+    pub(crate) accounts: Accounts,
+    /// Of its own pages; the first is the one it goes by.
+    pub(crate) origins: Vec<String>,
+    /// Origin of the Latchkey API.
+    pub(crate) api: String,
+    pub(crate) entropy: Entropy,
+    pub(crate) throttle: Throttle,
+    pub(crate) verifying: Semaphore,
+}
+
+impl Site {
+    pub(crate) fn new(
+        latchkey: Arc<Latchkey>,
+        accounts: Accounts,
+        origins: Vec<String>,
+        api: String,
+    ) -> Self {
+        let entropy = Entropy::System;
+        let throttle = Throttle::new(entropy.bytes());
+        let verifying = Semaphore::new(VERIFIED_AT_ONCE);
+        Self { latchkey, accounts, origins, api, entropy, throttle, verifying }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.latchkey.now()
+    }
+
+    /// Whether browsers reach it over TLS only.
+    fn is_secure(&self) -> bool {
+        self.origins.iter().all(|origin| origin.starts_with("https://"))
+    }
+}
+
+/// The whole URL surface, grouped by caller.
+pub(crate) fn router(site: Arc<Site>) -> Router {
+    let sessions = SessionManagerLayer::new(WebSessionStore::new(&site.latchkey))
+        .with_name("harbour_session")
+        .with_http_only(true)
+        .with_same_site(tower_sessions::cookie::SameSite::Lax)
+        .with_secure(site.is_secure())
+        .with_expiry(Expiry::OnInactivity(login::INACTIVITY));
+    Router::new()
+        // --- anybody
+        .route("/login", get(login::page).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        // --- whoever is logged in
+        .route("/", get(pages::course::home))
+        .route("/course", get(pages::course::page))
+        .route("/activity/{activity}", get(pages::activity::page))
+        // --- scripts of an activity's page
+        .route("/renew/{activity}", post(launch::renew))
+        // --- teachers
+        .route("/gradebook/{activity}", get(pages::gradebook::page))
+        .route("/insight/{activity}", get(pages::insight::page))
+        .fallback(async || Failure::NotFound)
+        .layer(sessions)
+        // --- without a session
+        .route("/static/{file}", get(assets::file))
+        .route("/healthz", get(async || "ok\n"))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(Arc::clone(&site), guard::headers))
+        .with_state(site)
+}
+
+/// Why a page cannot be shown. The visitor gets a page that says what to do, the log gets the cause.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// No such page.
+    #[error("not found")]
+    NotFound,
+    /// For teachers.
+    #[error("for teachers only")]
+    Forbidden,
+    /// A form that was not sent by a page of the site.
+    #[error("a form of another site")]
+    ForeignForm,
+    /// What is stored cannot be had.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The login session cannot be had.
+    #[error("login session: {0}")]
+    Session(#[from] tower_sessions::session::Error),
+    /// No key can be made.
+    #[error("launch: {0}")]
+    Mint(#[from] MintError),
+    /// No page can carry a key.
+    #[error("page: {0}")]
+    Header(#[from] BadHeader),
+    /// No page can carry a key.
+    #[error("page: {0}")]
+    Block(#[from] serde_json::Error),
+    /// A password was not verified to the end.
+    #[error("verifying: {0}")]
+    Verify(String),
+}
+
+impl Failure {
+    /// Status of the answer, and what its page says.
+    pub(crate) fn told(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "There is no such page",
+                "The address may be mistyped, or the activity has moved.",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "This page is for teachers",
+                "Your own grades are on the course page.",
+            ),
+            Self::ForeignForm => (
+                StatusCode::FORBIDDEN,
+                "That did not come from this site",
+                "The form was sent by another page. Please use the forms here.",
+            ),
+            Self::Store(_)
+            | Self::Session(_)
+            | Self::Mint(_)
+            | Self::Header(_)
+            | Self::Block(_)
+            | Self::Verify(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Something is not working here",
+                "It is not your fault, and nothing that was saved is lost. Please try again in a moment.",
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, title, text) = self.told();
+        if status.is_server_error() {
+            tracing::error!(cause = %self, "a page failed");
+        }
+        (status, pages::error::page(status, title, text)).into_response()
+    }
+}
