@@ -20,6 +20,7 @@ pub mod error;
 pub mod functions;
 pub mod grades;
 pub mod instant;
+mod json;
 pub mod keys;
 mod latchkey;
 mod plan;

@@ -182,5 +182,10 @@ fn content(function: &str, mut args: Map<String, Value>) -> [u8; 16] {
     for name in ["at", "sequence"] {
         args.remove(name);
     }
+    if let Some(Value::Array(entries)) = args.get_mut("entries") {
+        for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+            entry.remove("at");
+        }
+    }
     fingerprint(&serde_json::json!([function, args]))
 }

@@ -3,6 +3,7 @@
 use crate::call::{Asked, KeyRequest, RawCall};
 use crate::error::Refusal;
 use crate::instant;
+use crate::json;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -172,13 +173,13 @@ fn object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Refus
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
     // text/plain is what a beacon can send across origins without a preflight.
-    let json = kind.is_some_and(|kind| {
+    let readable = kind.is_some_and(|kind| {
         kind.eq_ignore_ascii_case("application/json") || kind.eq_ignore_ascii_case("text/plain")
     });
-    if !json {
+    if !readable {
         return Err(ErrorCode::UnsupportedMediaType.into());
     }
-    serde_json::from_slice(body).map_err(|error| {
+    json::object(body).map_err(|error| {
         Refusal::new(ErrorCode::BadJson).because(format!("column {}", error.column()))
     })
 }

@@ -25,6 +25,12 @@ static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&format!("\"{short}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 });
 
+/// Whether a list of tags holds ours, weak or strong (RFC 9110, section 13.1.2).
+fn is_ours(list: &HeaderValue) -> bool {
+    let (Ok(list), Ok(ours)) = (list.to_str(), TAG.to_str()) else { return false };
+    list.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == ours)
+}
+
 /// One module.
 pub(crate) async fn file(
     State(latchkey): State<Arc<Latchkey>>,
@@ -34,7 +40,7 @@ pub(crate) async fn file(
     let Some((_, text)) = FILES.iter().find(|(known, _)| *known == name) else {
         return refuse(&latchkey, &headers, ErrorCode::NotFound);
     };
-    let known = headers.get(header::IF_NONE_MATCH) == Some(&*TAG);
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(is_ours);
     let mut response = Response::new(Body::from(if known { "" } else { *text }));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -73,9 +73,18 @@ pub async fn serve_router(
         shutdown.await;
         stopper.graceful_shutdown(Some(DRAIN));
     });
-    let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .acceptor(NoDelayAcceptor::new())
+        // Telling HTTP/2 from HTTP/1 would wait for the first byte without a deadline.
+        .http1_only();
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_deadline)
+        // The last bytes of a page that goes away arrive together with the end of its connection.
+        .half_close(true);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = server.serve(service).await;
     stopping.abort();

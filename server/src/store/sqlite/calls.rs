@@ -53,6 +53,7 @@ fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
             return Ok(Err(Refused::Unknown));
         };
         key = fresh;
+        tx.remember_key(call.id, key.clone());
         decision = decide::decide(&key.row, &call.presented, &call.windows, call.now);
     }
     if decision.revokes() {
@@ -60,7 +61,6 @@ fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
         return Ok(Err(Refused::Decided(decision)));
     }
     if !decision.runs() {
-        tx.remember_key(call.id, key);
         return Ok(Err(Refused::Decided(decision)));
     }
     if let Some(next) = decision.advance() {

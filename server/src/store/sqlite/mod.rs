@@ -60,8 +60,9 @@ impl SqliteStore {
             heads: Heads::default(),
         });
         let connection = schema::open_writer(path)?;
-        let (writer, ended) = Writer::start(connection, Arc::clone(&shared), group)?;
-        let readers = Readers::start(path)?;
+        let (readers, readers_closed) = Readers::start(path)?;
+        let (writer, ended) =
+            Writer::start(connection, Arc::clone(&shared), group, readers_closed)?;
         Ok((Self { shared, writer, readers, swept_to: Arc::default() }, ended))
     }
 }

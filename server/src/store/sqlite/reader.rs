@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 /// wait for the same cores.
 const THREADS: usize = 4;
 
+/// Nothing is ever sent: only the end is waited for.
+pub(super) enum Never {}
+
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The way in to the readers.
@@ -22,18 +25,25 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+    /// Starts the threads. The receiver resolves, by its disconnection, when all have closed theirs.
+    pub(super) fn start(path: &Path) -> Result<(Self, mpsc::Receiver<Never>), StoreError> {
+        let (open, closed) = mpsc::channel();
         let mut queues = Vec::with_capacity(THREADS);
         for number in 0..THREADS {
             let connection = schema::open_reader(path)?;
             let (queue, jobs) = mpsc::channel::<Job>();
+            let open = open.clone();
             std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))
-                .spawn(move || jobs.iter().for_each(|job| job(&connection)))
+                .spawn(move || {
+                    jobs.iter().for_each(|job| job(&connection));
+                    drop(connection);
+                    drop(open);
+                })
                 .map_err(|error| StoreError::Database(error.to_string()))?;
             queues.push(queue);
         }
-        Ok(Self { queues, next: AtomicUsize::new(0) })
+        Ok((Self { queues, next: AtomicUsize::new(0) }, closed))
     }
 
     /// Reads on the next thread.

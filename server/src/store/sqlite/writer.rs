@@ -5,6 +5,7 @@
 //! failure reaches only the one that caused it; jobs can therefore run more than once.
 
 use super::Shared;
+use super::reader::Never;
 use super::tx::{HeadFlush, Tx};
 use crate::store::StoreError;
 use rusqlite::Connection;
@@ -59,6 +60,7 @@ impl Writer {
         connection: Connection,
         shared: Arc<Shared>,
         group: usize,
+        readers: std::sync::mpsc::Receiver<Never>,
     ) -> Result<(Self, oneshot::Receiver<()>), StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (done, ended) = oneshot::channel();
@@ -67,6 +69,9 @@ impl Writer {
             .name("store-writer".into())
             .spawn(move || {
                 state.work_off(jobs, group.max(1));
+                // The last connection to close folds the log of changes into the file: this one.
+                let _ = readers.recv();
+                drop(state);
                 // Nobody need wait for the end.
                 let _ = done.send(());
             })
