@@ -2,13 +2,12 @@
 
 use clap::Parser;
 use latchkey_demo::{Demo, Options};
-use latchkey_server::config::{Config, LogFormat};
+use latchkey_server::process::{start_log, stop_signal};
 use std::error::Error;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// A small school site whose activities keep their grades with Latchkey.
 ///
@@ -69,29 +68,4 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         demo.logins().for_each(|line| say(out, &line));
         Ok(demo.serve(site, api, shutdown).await?)
     })
-}
-
-/// Resolves at the first SIGTERM or SIGINT.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests under way are finished");
-    })
-}
-
-fn start_log(config: &Config) -> Result<(), Box<dyn Error>> {
-    let filter = EnvFilter::try_new(&config.log.level)
-        .map_err(|_| "log.level: error, warn, info, debug or trace")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

@@ -25,6 +25,7 @@ pub mod keys;
 mod latchkey;
 mod plan;
 pub mod policy;
+pub mod process;
 pub mod rate;
 pub mod reply;
 mod request;

@@ -4,8 +4,9 @@ use clap::{Args, Parser, Subcommand};
 use latchkey_protocol::launch::{Placement, RecentScope, Rotation};
 use latchkey_protocol::token::KeyId;
 use latchkey_server::clock::{Clock, Entropy, SystemClock};
-use latchkey_server::config::{Config, LogFormat};
+use latchkey_server::config::Config;
 use latchkey_server::keys::mint;
+use latchkey_server::process::{start_log, stop_signal};
 use latchkey_server::secrets::Secrets;
 use latchkey_server::{Latchkey, serve_opened};
 use std::error::Error;
@@ -14,7 +15,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
 /// Keys for embedded code, bound to one user and one activity.
 #[derive(Parser)]
@@ -154,32 +154,6 @@ fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Er
         let shutdown = stop_signal()?;
         Ok(serve_opened(listener, latchkey, shutdown).await?)
     })
-}
-
-/// Resolves at the first SIGTERM or SIGINT.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests under way are finished");
-    })
-}
-
-fn start_log(config: &Config) -> Result<(), Box<dyn Error>> {
-    let filter = EnvFilter::try_new(&config.log.level)
-        .map_err(|_| "log.level: error, warn, info, debug or trace")?;
-    // Standard output is for the one line that programs wait for.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }
 
 fn print_token(mint: &Mint) -> Result<(), Box<dyn Error>> {

@@ -33,12 +33,17 @@ pub(crate) fn run(names: &[String]) -> Outcome {
     if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
         return Err(format!("there is no step {unknown:?}; see cargo xtask steps"));
     }
-    let chosen: Vec<_> =
-        STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|n| n == step.name)).collect();
+    let chosen: Vec<_> = STEPS
+        .iter()
+        .filter(|step| names.is_empty() || names.iter().any(|n| n == step.name))
+        .collect();
     for (at, step) in chosen.iter().enumerate() {
         say(&format!("\n=== {}/{} {}: {}", at + 1, chosen.len(), step.name, step.what));
         (step.run)().map_err(|problem| {
-            format!("{problem}\nxtask: step {0} failed; repeat it with: cargo xtask test {0}", step.name)
+            format!(
+                "{problem}\nxtask: step {0} failed; repeat it with: cargo xtask test {0}",
+                step.name
+            )
         })?;
     }
     say(&format!("\n=== all {} steps are good", chosen.len()));

@@ -31,7 +31,8 @@ fn debian(program: &str, packages: &[&str]) -> Outcome {
     if works(program, &["--version"]) {
         return Ok(());
     }
-    let by_hand = format!("{program} is missing: install it with apt-get install {}", packages.join(" "));
+    let by_hand =
+        format!("{program} is missing: install it with apt-get install {}", packages.join(" "));
     let root = works("sh", &["-c", "test \"$(id -u)\" = 0"]);
     if !root || !works("apt-get", &["--version"]) {
         return Err(by_hand);
