@@ -67,7 +67,7 @@ codes! {
     /// Two different keys in one request.
     TwoTokens "two_tokens" 400 false "The request carries two different keys. Send one.";
     /// Not JSON, not UTF-8, or nested beyond reading.
-    BadJson "bad_json" 400 false "The body is not a JSON object in UTF-8.";
+    BadJson "bad_json" 400 false "The body is not a JSON object in UTF-8, or a member stands twice in an object of it.";
     /// A query that cannot be read.
     BadQuery "bad_query" 400 false "The query of the address cannot be read. See the function's documentation.";
     /// An id was used for something else before.

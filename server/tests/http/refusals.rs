@@ -75,7 +75,7 @@ async fn every_code_is_provoked() {
     assert_eq!(provoked, all, "a code without a scenario, or the reverse");
     seen.sort();
     insta::assert_snapshot!(seen.join("\n"), @r#"
-    400 {"error":{"code":"bad_json","message":"The body is not a JSON object in UTF-8.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
+    400 {"error":{"code":"bad_json","message":"The body is not a JSON object in UTF-8, or a member stands twice in an object of it.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     400 {"error":{"code":"bad_query","message":"The query of the address cannot be read. See the function's documentation.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     400 {"error":{"code":"two_tokens","message":"The request carries two different keys. Send one.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     401 {"error":{"code":"key_invalid","message":"This key is not valid here. Renew it through the page's renewal address, or reload the page.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
