@@ -23,17 +23,17 @@ const follow = (sending) => {
     sending.pingDue = sending.visible && sending.now() - sending.heardAt > 24e4;
     return sending.drain();
   };
-  const seen = () => {
-    if (!sending.visible) return sending.leave();
+  const resume = () => {
     beat();
     sending.flush();
   };
+  const seen = () => (sending.visible ? resume() : sending.leave());
   const timer = self.setInterval(beat, 6e4);
   signal.addEventListener("abort", () => self.clearInterval(timer));
   self.document?.addEventListener("visibilitychange", seen, { signal });
   self.addEventListener?.("pagehide", () => sending.leave(), { signal });
   self.addEventListener?.("pageshow", seen, { signal });
-  self.addEventListener?.("online", seen, { signal });
+  self.addEventListener?.("online", resume, { signal });
   // never waited for: without the lock, the next beat drains
   const { locks } = self.navigator ?? {};
   if (!locks) beat();
