@@ -27,7 +27,8 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) async fn start() -> Self {
         let place = PLACES.acquire().await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        // A browser that is dropped may still write as its folder goes: what is left lies among build files.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
         let config = BrowserConfig::builder()
             .chrome_executable(program)
