@@ -91,7 +91,7 @@ impl Arrived {
     }
 
     /// `Origin`, if it is a text; one that is none is nobody's.
-    pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
+    fn origin(headers: &HeaderMap) -> Option<&str> {
         headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("?"))
     }
 

@@ -75,8 +75,7 @@ async fn recent(
 ) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.into_parts().0.headers;
-    let origin = Arrived::origin(&headers).and_then(|text| HeaderValue::from_str(text).ok());
-    let arrived = Arrived { headers, address: peer.ip(), own: latchkey.base() };
+    let (origin, arrived) = arrive(&latchkey, peer, headers);
     finish(latchkey, origin, arrived.recent(&query)).await
 }
 
@@ -86,8 +85,7 @@ async fn entry(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let origin = Arrived::origin(&headers).and_then(|text| HeaderValue::from_str(text).ok());
-    let arrived = Arrived { headers, address: peer.ip(), own: latchkey.base() };
+    let (origin, arrived) = arrive(&latchkey, peer, headers);
     finish(latchkey, origin, arrived.entry(id)).await
 }
 
@@ -98,16 +96,23 @@ async fn with_body(
     read: impl FnOnce(Arrived, &bytes::Bytes) -> Result<KeyRequest, Refusal>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let (origin, arrived) = arrive(&latchkey, peer, parts.headers);
     let (limit, deadline) = (latchkey.body_limit, latchkey.read_deadline);
-    let request = match read_body(&parts.headers, body, limit, deadline).await {
-        Ok(body) => read(
-            Arrived { headers: parts.headers, address: peer.ip(), own: latchkey.base() },
-            &body,
-        ),
+    let request = match read_body(&arrived.headers, body, limit, deadline).await {
+        Ok(body) => read(arrived, &body),
         Err(refusal) => Err(refusal),
     };
     finish(latchkey, origin, request).await
+}
+
+/// A request's head: the origin to answer to, and what the reading needs.
+fn arrive(
+    latchkey: &Latchkey,
+    peer: SocketAddr,
+    headers: HeaderMap,
+) -> (Option<HeaderValue>, Arrived) {
+    let origin = headers.get(header::ORIGIN).cloned();
+    (origin, Arrived { headers, address: peer.ip(), own: latchkey.base() })
 }
 
 /// Answers. A page of any origin may read a refusal, since a client that cannot read it would try
