@@ -57,6 +57,9 @@ impl Book {
     }
 }
 
+/// What the browser answers for a page that was left while it had yet to answer.
+const LEFT: &str = "Inspected target navigated or closed";
+
 /// A tab of the browser.
 #[derive(Clone)]
 pub(crate) struct Tab {
@@ -143,14 +146,17 @@ impl Tab {
         }
     }
 
-    /// Does something in the page and does not wait for what comes of it.
+    /// Does something in the page and does not wait for what comes of it, be it that the page is
+    /// left before the browser has said that the thing is done.
     #[track_caller]
     pub(crate) fn act(&self, statement: &str) -> impl Future<Output = ()> {
         let statement = format!("void ({statement})");
         let caller = Location::caller();
         async move {
-            let done = self.try_eval(&statement).await;
-            done.unwrap_or_else(|error| panic!("{caller}: {statement}: {error}"));
+            match self.try_eval(&statement).await {
+                Err(error) if !error.contains(LEFT) => panic!("{caller}: {statement}: {error}"),
+                _ => {}
+            }
         }
     }
 
