@@ -35,6 +35,10 @@ use process::Place;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// The server's own, so that the bare handler is as well off as it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures a Latchkey server against a bare axum JSON handler.
 #[derive(Parser)]
 #[command(name = "latchkey-bench")]

@@ -194,7 +194,7 @@ impl Latchkey {
         known: Option<KeyRecord>,
         outlook: Option<Decision>,
         mut call: Call,
-        plan: Plan,
+        mut plan: Plan,
         granted: usize,
     ) -> Result<Reply, Refusal> {
         let work = plan.work(granted);

@@ -16,6 +16,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// A call is many small pieces of memory, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keys for embedded code, bound to one user and one activity.
 #[derive(Parser)]
 #[command(name = "latchkey", version, about)]

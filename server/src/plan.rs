@@ -23,7 +23,8 @@ enum Shape {
 
 struct Planned {
     id: Option<String>,
-    planned: Result<(Renderer, Work), Refusal>,
+    /// The work is gone once it is handed out.
+    planned: Result<(Renderer, Option<Work>), Refusal>,
 }
 
 /// Who writes the result.
@@ -53,7 +54,7 @@ impl Plan {
             Asked::Entry(id) => {
                 let planned = authorise(call, "recent")
                     .and_then(|_| functions::Entry::plan(call, &id))
-                    .map(|action| (Renderer::Entry, Work { operation: None, action }));
+                    .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
                 Self { shape: Shape::One, calls: vec![Planned { id: None, planned }] }
             }
         }
@@ -64,10 +65,10 @@ impl Plan {
         u32::try_from(self.calls.len()).unwrap_or(u32::MAX).max(1)
     }
 
-    /// What the store is to do, of the first `granted` calls.
-    pub(crate) fn work(&self, granted: usize) -> Vec<Work> {
-        let calls = self.calls.iter().take(granted);
-        calls.filter_map(|call| Some(call.planned.as_ref().ok()?.1.clone())).collect()
+    /// What the store is to do, of the first `granted` calls. Handed out once.
+    pub(crate) fn work(&mut self, granted: usize) -> Vec<Work> {
+        let calls = self.calls.iter_mut().take(granted);
+        calls.filter_map(|call| call.planned.as_mut().ok()?.1.take()).collect()
     }
 
     pub(crate) fn reply(
@@ -157,7 +158,7 @@ fn authorise(call: &Call, name: &str) -> Result<&'static dyn Function, Refusal> 
     Ok(function)
 }
 
-fn plan_call(call: &Call, raw: RawCall) -> Result<(Renderer, Work), Refusal> {
+fn plan_call(call: &Call, raw: RawCall) -> Result<(Renderer, Option<Work>), Refusal> {
     let function = authorise(call, &raw.function)?;
     // Whose and what for is the key's to say, in whatever words a body tries it.
     for name in ["user", "user_id", "userid", "activity", "activity_id", "course", "host"] {
@@ -174,7 +175,7 @@ fn plan_call(call: &Call, raw: RawCall) -> Result<(Renderer, Work), Refusal> {
         }
         _ => None,
     };
-    Ok((Renderer::Function(function), Work { operation, action }))
+    Ok((Renderer::Function(function), Some(Work { operation, action })))
 }
 
 /// The fingerprint of a call. Times are left out: a client may tell them anew when it tries again.

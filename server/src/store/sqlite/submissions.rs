@@ -9,7 +9,7 @@ use latchkey_protocol::launch::GradeMethod;
 use latchkey_protocol::payload::{Given, Grading};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// What an activity says about its grades.
 struct Rules {
@@ -203,8 +203,8 @@ pub(super) fn word(value: impl Serialize) -> Result<String, StoreError> {
 
 /// The enum of a word.
 pub(super) fn unword<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let word: String = row.get(column)?;
-    serde_json::from_value(serde_json::Value::String(word)).map_err(|error| {
+    let word = row.get_ref(column)?.as_str()?;
+    T::deserialize(word.into_deserializer()).map_err(|error: serde::de::value::Error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     })
 }
