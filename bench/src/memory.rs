@@ -7,9 +7,11 @@ use crate::flood::{Right, Shown, flood};
 use crate::host::{self, Host};
 use crate::ids::Ids;
 use crate::machine::Memory;
+use crate::process::Running;
 use crate::stage::{Bench, GROUP};
 use anyhow::Result;
 use serde::Serialize;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Keys of one user: well under what a user may have alive.
@@ -44,7 +46,7 @@ impl Bench {
         let data = self.new_folder()?;
         let server = self.place.latchkey(data.path(), GROUP)?;
         let first = count / 10;
-        let start_keys = async |range: std::ops::Range<u64>| -> Result<()> {
+        let start_keys = async |range: Range<u64>| -> Result<()> {
             let (host, ids) = (Host::new(), Mutex::new(Ids::new()?));
             let make = move |number: u64, request: &mut Vec<u8>| {
                 let key = ids.lock().unwrap_or_else(PoisonError::into_inner).key();
@@ -58,17 +60,8 @@ impl Bench {
             let shown = Shown { what: "keys", each: 1 };
             flood(server.address, range, make, right, shown).await
         };
-        start_keys(0..first).await?;
-        let (before, start) = (Memory::of(server.pid())?, clock::now());
-        start_keys(first..first + count).await?;
-        let growth = Growth {
-            count,
-            before,
-            after: Memory::of(server.pid())?,
-            seconds: start.elapsed().as_secs_f64(),
-        };
+        let growth = weighed(&server, first, count, start_keys).await?;
         server.stop()?;
-        println!("  {}", growth.line());
         Ok(growth)
     }
 
@@ -81,7 +74,7 @@ impl Bench {
         let model =
             Client::start(Case::Forged, server.address, &self.host, who, Ids::new()?).await?;
         let first = count / 20;
-        let forge = async |range| -> Result<()> {
+        let forge = async |range: Range<u64>| -> Result<()> {
             let (template, place, token) = model.template();
             let make = move |number: u64, requests: &mut Vec<u8>| {
                 let from = requests.len() + place;
@@ -94,19 +87,27 @@ impl Bench {
             let shown = Shown { what: "forgeries", each: 1 };
             flood(server.address, range, make, right, shown).await
         };
-        forge(0..first).await?;
-        let (before, start) = (Memory::of(server.pid())?, clock::now());
-        forge(first..first + count).await?;
-        let growth = Growth {
-            count,
-            before,
-            after: Memory::of(server.pid())?,
-            seconds: start.elapsed().as_secs_f64(),
-        };
+        let growth = weighed(&server, first, count, forge).await?;
         server.stop()?;
-        println!("  {}", growth.line());
         Ok(growth)
     }
+}
+
+/// Does `work` for the numbers up to `first`, which fill the caches, then for `count` more, and weighs the
+/// server before and after these.
+async fn weighed(
+    server: &Running,
+    first: u64,
+    count: u64,
+    work: impl AsyncFn(Range<u64>) -> Result<()>,
+) -> Result<Growth> {
+    work(0..first).await?;
+    let (before, start) = (Memory::of(server.pid())?, clock::now());
+    work(first..first + count).await?;
+    let after = Memory::of(server.pid())?;
+    let growth = Growth { count, before, after, seconds: start.elapsed().as_secs_f64() };
+    println!("  {}", growth.line());
+    Ok(growth)
 }
 
 impl Growth {
