@@ -1,14 +1,14 @@
-// The entry: takes the launch that the page embeds, gives the widget its activity.
+// The entry: a page's launch becomes its activity.
 import { newDelivery } from "./delivery.js";
 import { BlockError, attempt, readToken } from "./protocol.js";
 /** @import * as Shapes from "./shapes.js" */
 export { BlockError, EndedError, LatchkeyError, RefusedError } from "./protocol.js";
 
 const unusable = (code = "") =>
-  new BlockError({ code, message: "Embed one data-latchkey block as the host made it, connect once." });
+  new BlockError({ code, message: "Embed one data-latchkey block as the host made it." });
 
 /** @type {Shapes.TakeBlock} */
-const takeBlock = ({ document }) => {
+export const takeBlock = ({ document }) => {
   const found = document?.querySelectorAll('script[type="application/json"][data-latchkey]') ?? [];
   if (found.length !== 1) throw unusable(found[0] ? "block_repeated" : "block_missing");
   found[0].remove();
@@ -34,7 +34,7 @@ const follow = (sending) => {
   self.addEventListener?.("pagehide", () => sending.leave(), { signal });
   self.addEventListener?.("pageshow", seen, { signal });
   self.addEventListener?.("online", resume, { signal });
-  // never waited for: without the lock, the next beat drains
+  // never waited for: the next beat drains too
   const { locks } = self.navigator ?? {};
   if (!locks) beat();
   else locks.request(outbox.prefix, { ifAvailable: true }, (lock) => lock && beat()).catch(beat);
@@ -45,7 +45,8 @@ export const connect = async ({ self = globalThis, ...options } = {}) => {
   const { document } = self;
   if (document?.prerendering)
     await new Promise((go) => document.addEventListener("prerenderingchange", go, { once: true }));
-  const block = options.token ? options : { ...takeBlock(self), ...options };
+  const block = options.token || options.parent ? options : { ...takeBlock(self), ...options };
+  if (block.parent) return connect(await (await import("./framed.js")).enter(self, block));
   const held = readToken(block.token);
   const claims = held?.claims;
   const url = attempt(() => new URL(`${block.endpoint ?? self.origin}`.replace(/\/?$/, "/v1/batch")));

@@ -1,4 +1,4 @@
-// Operations: their ids, their order, and where they outlive the page.
+// Operations: ids, order, and where they outlive the page.
 import { attempt, hex } from "./protocol.js";
 /** @import * as Shapes from "./shapes.js" */
 
@@ -26,7 +26,7 @@ export const newOutbox = (self, { iss, sub, activity, iat }) => {
   const storage = attempt(() => self.localStorage);
   const { now } = self.Date;
   const prefix = ["latchkey", iss, sub, activity, ""].map(encodeURIComponent).join(":");
-  // the page is not older than its token: a first hint at a slow clock
+  // no page is older than its token: a hint at a slow clock
   let offset = Math.max(0, iat * 1e3 - now());
   let last = 0;
   const tick = () => (last = Math.max(last + 1, Math.floor(now() + offset)));
@@ -69,7 +69,7 @@ export const newOutbox = (self, { iss, sub, activity, iat }) => {
             last = Math.max(last, args.sequence || 0);
             return Object.assign(make(name, args, id), { stored: true });
           });
-          return found ?? []; // not ours: left where it is
+          return found ?? []; // not ours
         }),
   };
 };

@@ -1,38 +1,76 @@
-//! What there is to do: one course, fixed in code, as its activities are.
+//! What there is to do: three courses, fixed in code, as their activities are.
 
 use latchkey_protocol::launch::GradeMethod;
 
-/// Id of the course.
-pub(crate) const ID: &str = "geo-1";
-/// Its title.
-pub(crate) const TITLE: &str = "Rivers, mountains, seas";
 /// The school's name.
 pub(crate) const SCHOOL: &str = "Harbour School";
 
-/// Which widget an activity shows, by the name of its script.
+/// A course of the school.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Course {
+    /// The primary key.
+    pub(crate) id: &'static str,
+    /// The subject and the term.
+    pub(crate) subject: &'static str,
+    /// For people.
+    pub(crate) title: &'static str,
+}
+
+/// All courses. The whole school takes them.
+pub(crate) const COURSES: [Course; 3] = [RIVERS, MECHANICS, RECORDS];
+const RIVERS: Course =
+    Course { id: "geo-1", subject: "Geography · Autumn", title: "Rivers, mountains, seas" };
+const MECHANICS: Course =
+    Course { id: "phy-1", subject: "Physics · Autumn", title: "Things that swing" };
+const RECORDS: Course =
+    Course { id: "inf-1", subject: "Computing · Autumn", title: "Tables that answer" };
+
+/// What an activity shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Widget {
     /// Questions, one at a time.
     Quiz,
+    /// The same in a frame without an origin, as content of a stranger.
+    Guest,
     /// Things to put into order.
     Sort,
+    /// Queries to a database.
+    Query,
+    /// A pendulum and a stopwatch.
+    Lab,
 }
 
 impl Widget {
+    /// Its name in the page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Quiz => "quiz",
+            Self::Guest => "guest",
+            Self::Sort => "sort",
+            Self::Query => "query",
+            Self::Lab => "lab",
+        }
+    }
+
     /// Its script under `/static/`.
     pub(crate) fn script(self) -> &'static str {
         match self {
             Self::Quiz => "quiz.js",
+            Self::Guest => "guest.js",
             Self::Sort => "sort.js",
+            Self::Query => "query.js",
+            Self::Lab => "lab.js",
         }
     }
 }
 
-/// An activity of the course.
+/// An activity of a course.
 #[derive(Debug)]
 pub(crate) struct Activity {
     /// The primary key, also in addresses.
     pub(crate) id: &'static str,
+    /// Where it belongs.
+    pub(crate) course: &'static Course,
     /// For people.
     pub(crate) title: &'static str,
     /// What it is about, in a sentence.
@@ -47,10 +85,11 @@ pub(crate) struct Activity {
     pub(crate) method: GradeMethod,
 }
 
-/// All activities, in the order of the course.
-pub(crate) const ACTIVITIES: [Activity; 2] = [
+/// All activities, in the order of their courses.
+pub(crate) const ACTIVITIES: [Activity; 5] = [
     Activity {
         id: "rivers",
+        course: &RIVERS,
         title: "Rivers and mountains",
         about: "Five questions on Europe's great rivers and ranges, with an answer at once.",
         extent: "5 questions, about 3 minutes",
@@ -60,6 +99,7 @@ pub(crate) const ACTIVITIES: [Activity; 2] = [
     },
     Activity {
         id: "summits",
+        course: &RIVERS,
         title: "From low to high",
         about: "Put six summits into order. Every pair that is right earns a part of the points.",
         extent: "1 task, about 1 minute",
@@ -67,11 +107,46 @@ pub(crate) const ACTIVITIES: [Activity; 2] = [
         max: 5.0,
         method: GradeMethod::Latest,
     },
+    Activity {
+        id: "guest",
+        course: &RIVERS,
+        title: "A guest from elsewhere",
+        about: "The same questions as content of a stranger: in a sandboxed frame that has a key, and no login.",
+        extent: "5 questions, about 3 minutes",
+        widget: Widget::Guest,
+        max: 10.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
+        id: "pendulum",
+        course: &MECHANICS,
+        title: "How strong is gravity?",
+        about: "Let a pendulum swing, take its time, and find g from the slope of a line.",
+        extent: "at least 3 measurements, about 15 minutes",
+        widget: Widget::Lab,
+        max: 10.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
+        id: "records",
+        course: &RECORDS,
+        title: "Ask the school's records",
+        about: "Six questions to a small database. Write SQL, see what it answers, get it right.",
+        extent: "6 tasks, about 15 minutes",
+        widget: Widget::Query,
+        max: 12.0,
+        method: GradeMethod::Highest,
+    },
 ];
 
-/// The activity of that id. The whole school takes the course, so who is logged in may open it.
+/// The activity of that id. The whole school takes every course, so who is logged in may open it.
 pub(crate) fn activity(id: &str) -> Option<&'static Activity> {
     ACTIVITIES.iter().find(|activity| activity.id == id)
+}
+
+/// The activities of a course, in their order.
+pub(crate) fn activities(course: &Course) -> impl Iterator<Item = &'static Activity> {
+    ACTIVITIES.iter().filter(move |activity| activity.course == course)
 }
 
 /// Which submission counts, as people say it.

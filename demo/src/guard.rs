@@ -1,5 +1,6 @@
 //! What each request must show, and what each answer bears.
 
+use crate::course::Widget;
 use crate::site::Site;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -23,8 +24,31 @@ pub(crate) fn own_form(headers: &HeaderMap, origins: &[String]) -> bool {
 }
 
 /// Headers of a page that carries a key for the API.
-pub(crate) fn with_key(site: &Site) -> Result<HeaderMap, BadHeader> {
-    embed::page_headers(&nonce(site), Some(&site.api))
+pub(crate) fn with_key(site: &Site, widget: Widget) -> Result<HeaderMap, BadHeader> {
+    let mut headers = embed::page_headers(&nonce(site), Some(&site.api))?;
+    if widget == Widget::Lab {
+        let policy =
+            headers.get(header::CONTENT_SECURITY_POLICY).and_then(|text| text.to_str().ok());
+        let policy = policy.ok_or(BadHeader)?;
+        let policy = policy.replace("script-src ", "script-src 'wasm-unsafe-eval' ");
+        headers.insert(header::CONTENT_SECURITY_POLICY, value(&policy)?);
+    }
+    Ok(headers)
+}
+
+/// Headers of a page that stands in a frame of ours and has no origin, wherever it is opened. Where
+/// there is no origin there is no `'self'`: everything is named.
+pub(crate) fn sandboxed(site: &Site) -> Result<HeaderMap, BadHeader> {
+    let (own, api) = (site.origins.join(" "), &site.api);
+    let policy = format!(
+        "sandbox allow-scripts; default-src 'none'; script-src {own} {api}; connect-src {api}; \
+         style-src {own}; img-src {own} data:; base-uri 'none'; form-action 'none'; frame-ancestors {own}"
+    );
+    Ok(HeaderMap::from_iter([(header::CONTENT_SECURITY_POLICY, value(&policy)?)]))
+}
+
+fn value(policy: &str) -> Result<HeaderValue, BadHeader> {
+    HeaderValue::from_str(policy).map_err(|_| BadHeader)
 }
 
 fn nonce(site: &Site) -> String {

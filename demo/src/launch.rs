@@ -2,7 +2,7 @@
 
 use crate::HOST;
 use crate::accounts::{Account, Role};
-use crate::course::{self, Activity};
+use crate::course::{self, Activity, Widget};
 use crate::login::{self, Login};
 use crate::site::{Failure, Site};
 use axum::Json;
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use latchkey_protocol::launch::{CourseDescription, Mode, Placement, RecentScope, UserDescription};
 use latchkey_protocol::token::KeyId;
 use latchkey_server::embed::check_renewal;
+use latchkey_server::policy::OPAQUE_ORIGIN;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub(crate) fn token(
     let mut claims = site.latchkey.claims(HOST, &account.id, activity.id);
     claims.session = Some(login.session.clone());
     claims.recent = RecentScope::Activity;
+    if activity.widget == Widget::Guest {
+        // Its frame has no origin of its own, and this key is of no use anywhere else.
+        claims.origins = Some(vec![OPAQUE_ORIGIN.into()]);
+    }
     claims.attempt = attempt;
     claims.mode = mode(account);
     claims.user = Some(UserDescription {
@@ -48,8 +53,8 @@ pub(crate) fn token(
         ..UserDescription::default()
     });
     claims.course = Some(CourseDescription {
-        id: course::ID.into(),
-        title: Some(course::TITLE.into()),
+        id: activity.course.id.into(),
+        title: Some(activity.course.title.into()),
         url: site.origins.first().map(|origin| format!("{origin}/course")),
         ..CourseDescription::default()
     });

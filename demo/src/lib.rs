@@ -6,9 +6,10 @@
 //! * [`accounts`](mod@accounts) — who there is, and the host's secret. `course` — what there is to do.
 //! * `site` — every address of the site; `guard` — what each request must show, and what each answer bears.
 //! * `login` — logging in and out; `launch` — keys for pages, and their renewal.
-//! * `pages` — what people see; `chart` — the drawing on one of them.
+//! * `pages` — what people see; `chart` — the drawing on one of them; `built` — what two of them load.
 
 pub mod accounts;
+mod built;
 mod chart;
 mod course;
 mod guard;
@@ -19,6 +20,7 @@ mod site;
 mod throttle;
 
 use crate::accounts::{Accounts, AccountsError};
+use crate::built::Built;
 use crate::site::Site;
 use latchkey_server::clock::Entropy;
 use latchkey_server::config::{Config, HostConfig, HostSecret};
@@ -47,6 +49,8 @@ pub struct Options {
     pub site_url: Option<String>,
     /// Origin by which browsers reach the API; its address without.
     pub api_url: Option<String>,
+    /// Folder with `target/web` and `demo/node_modules`; the repository's without.
+    pub built: Option<PathBuf>,
 }
 
 impl Options {
@@ -101,10 +105,20 @@ impl Demo {
             id: HOST.into(),
             secrets: vec![HostSecret { number: 1, secret: accounts.host_secret().to_owned() }],
             origins: origins.clone(),
+            // For the activity that stands in a sandboxed frame.
+            opaque_origins: true,
         });
         let latchkey = Latchkey::open(&config)?;
         tracing::info!(users = accounts.all().len(), "open");
-        Ok(Self { site: Arc::new(Site::new(latchkey, accounts, origins, api)) })
+        Ok(Self {
+            site: Arc::new(Site::new(
+                latchkey,
+                accounts,
+                origins,
+                api,
+                Built::below(options.built.clone()),
+            )),
+        })
     }
 
     /// Who can log in and how, a line each. The passwords are no secret: the login page shows them.

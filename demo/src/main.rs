@@ -34,6 +34,10 @@ struct Cli {
     /// How browsers reach the API, where that is not its address.
     #[arg(long)]
     api_url: Option<String>,
+    /// Folder of the repository, for what `cargo xtask demo` builds and fetches; where this was compiled
+    /// without.
+    #[arg(long)]
+    built: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -53,8 +57,8 @@ fn say(to: &mut dyn Write, line: &str) {
 }
 
 fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
-    let Cli { listen, api_listen, data, config, site_url, api_url } = cli;
-    let options = Options { data, config, site_url, api_url };
+    let Cli { listen, api_listen, data, config, site_url, api_url, built } = cli;
+    let options = Options { data, config, site_url, api_url, built };
     start_log(&options.settings()?)?;
     let bind = |to| TcpListener::bind(to).map_err(|error| format!("{to}: {error}"));
     let (site, api) = (bind(listen)?, bind(api_listen)?);

@@ -1,12 +1,13 @@
 //! Every address of the site.
 
 use crate::accounts::Accounts;
+use crate::built::{self, Built};
 use crate::pages::{self, assets};
 use crate::throttle::Throttle;
 use crate::{guard, launch, login};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +18,7 @@ use latchkey_server::embed::BadHeader;
 use latchkey_server::keys::mint::MintError;
 use latchkey_server::session::WebSessionStore;
 use latchkey_server::store::StoreError;
+use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -38,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) entropy: Entropy,
     pub(crate) throttle: Throttle,
     pub(crate) verifying: Semaphore,
+    /// What some pages load.
+    pub(crate) built: Built,
 }
 
 impl Site {
@@ -46,15 +50,26 @@ impl Site {
         accounts: Accounts,
         origins: Vec<String>,
         api: String,
+        built: Built,
     ) -> Self {
         let entropy = Entropy::System;
         let throttle = Throttle::new(entropy.bytes());
         let verifying = Semaphore::new(VERIFIED_AT_ONCE);
-        Self { latchkey, accounts, origins, api, entropy, throttle, verifying }
+        Self { latchkey, accounts, origins, api, entropy, throttle, verifying, built }
     }
 
     pub(crate) fn now(&self) -> Millis {
         self.latchkey.now()
+    }
+
+    /// By which of its origins a request reached it.
+    pub(crate) fn origin_of(&self, headers: &HeaderMap) -> &str {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let reached = self
+            .origins
+            .iter()
+            .find(|origin| origin.split_once("://").map(|(_, authority)| authority) == host);
+        reached.or(self.origins.first()).map_or("", String::as_str)
     }
 
     /// Whether browsers reach it over TLS only.
@@ -88,6 +103,8 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .layer(sessions)
         // --- without a session
         .route("/static/{file}", get(assets::file))
+        .route("/built/{file}", get(built::file))
+        .route("/guest/{activity}", get(pages::guest::page))
         .route("/healthz", get(async || "ok\n"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(Arc::clone(&site), guard::headers))
@@ -100,6 +117,9 @@ pub(crate) enum Failure {
     /// No such page.
     #[error("not found")]
     NotFound,
+    /// A file that is made before the demo runs.
+    #[error("{} is missing: run cargo xtask web", .0.display())]
+    NotBuilt(PathBuf),
     /// For teachers.
     #[error("for teachers only")]
     Forbidden,
@@ -134,6 +154,11 @@ impl Failure {
                 StatusCode::NOT_FOUND,
                 "There is no such page",
                 "The address may be mistyped, or the activity has moved.",
+            ),
+            Self::NotBuilt(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This activity has not been built",
+                "It needs files that are made or fetched beforehand. Run: cargo xtask web",
             ),
             Self::Forbidden => (
                 StatusCode::FORBIDDEN,

@@ -38,8 +38,11 @@ const draft = (place) => {
   };
 };
 
+/** In a sandboxed frame a link leads nowhere: what it would do is said instead. */
+const framed = parent !== window;
+
 const loginLink = () =>
-  el("a", { href: `/login?next=${location.pathname}` }, "Log in again");
+  framed ? "Log in again and reload the page" : el("a", { href: `/login?next=${location.pathname}` }, "Log in again");
 
 /** Why no key is left, and what to do about it. Operations that are kept go out with the next launch. */
 const ending = ({ reason, count }, durable) => {
@@ -48,7 +51,7 @@ const ending = ({ reason, count }, durable) => {
       ? ` ${many(count, "unsaved entry is", "unsaved entries are")} kept on this device.`
       : ` ${many(count, "entry", "entries")} could not be kept.`
     : " Everything was saved.";
-  const reload = el("a", { href: location.pathname }, "Reload the page");
+  const reload = framed ? "Reload the page" : el("a", { href: location.pathname }, "Reload the page");
   if (reason === "login_over") return ["Session ended. ", loginLink(), ".", kept];
   if (reason === "other_user") return ["Somebody else is logged in now. ", reload, ".", kept];
   return ["The connection to the gradebook has ended. ", reload, ".", kept];
@@ -115,8 +118,16 @@ const deed = ({ kind, event, data, score, max }) => {
   if (kind === "join") return "joined";
   if (kind === "grade") return `handed in: ${points(score)}\u00a0/\u00a0${points(max)}`;
   const number = Number.isInteger(data?.question) ? ` question ${data.question}` : "";
-  return { answered: `answered${number || " a question"}`, started: "started", moved: "is sorting" }[event]
-    ?? String(event);
+  const deeds = {
+    answered: `answered${number || " a question"}`,
+    started: "started",
+    moved: "is sorting",
+    measured: "measured a period",
+    deleted: "took a measurement out",
+    queried: "tried a query",
+    solved: Number.isInteger(data?.task) ? `solved task ${data.task}` : "solved a task",
+  };
+  return Object.hasOwn(deeds, event) ? deeds[event] : String(event);
 };
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
@@ -206,11 +217,22 @@ export const openActivity = async () => {
   } catch (error) {
     stage.replaceChildren(
       el("p", { className: "notice bad", role: "alert" }, "The gradebook cannot be reached, so this activity cannot start. "),
-      el("p", {}, el("a", { className: "button", href: location.pathname }, "Try again")),
+      framed
+        ? el("p", {}, "Please reload the page around this activity.")
+        : el("p", {}, el("a", { className: "button", href: location.pathname }, "Try again")),
     );
     throw error;
   }
 };
+
+const again = () =>
+  el(
+    "p",
+    { className: "buttons" },
+    // a page of its own is an attempt of its own
+    el("a", { className: "button primary", href: location.pathname, data: { testid: "again" } }, "Try again"),
+    el("a", { className: "button", href: "/course" }, "Back to the courses"),
+  );
 
 /** The end of an activity: score, comment, and the receipt as soon as there is one. */
 export const showResult = ({ stage, preview, counts }, { score, max, comment, receipt }) => {
@@ -218,21 +240,13 @@ export const showResult = ({ stage, preview, counts }, { score, max, comment, re
   const line = el("p", { className: "receipt", role: "status", data: { testid: "receipt", state: "waiting" } });
   line.append(preview ? "Preview: this was not recorded." : "Handing in…");
   stage.replaceChildren(
-    el(
-      "div",
-      { className: "result" },
+    el("div", { className: "result" },
       heading,
       el("p", { className: "result-score", data: { testid: "score", score: points(score) } },
         el("strong", {}, points(score)), ` / ${points(max)}`),
       el("p", { className: "comment", data: { testid: "comment" } }, comment),
       line,
-      el(
-        "p",
-        { className: "buttons" },
-        // a page of its own is an attempt of its own
-        el("a", { className: "button primary", href: location.pathname, data: { testid: "again" } }, "Try again"),
-        el("a", { className: "button", href: "/course" }, "Back to the course"),
-      ),
+      framed ? null : again(),
     ),
   );
   heading.focus();

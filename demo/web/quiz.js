@@ -96,7 +96,7 @@ const ask = (at) => {
   const question = questions[at];
   const last = at === questions.length - 1;
   const says = el("div", { className: "feedback", role: "status", data: { testid: "feedback" } });
-  const next = el("button", { type: "submit", className: "primary", data: { testid: "next", step: "check" } }, "Check answer");
+  const next = el("button", { type: "button", className: "primary", data: { testid: "next", step: "check" } }, "Check answer");
   const score = el("p", { className: "score", data: { testid: "score", score: points(total()) } }, `${points(total())} points`);
   const legend = el("legend", { tabIndex: -1 }, el("span", { className: "hidden" }, `Question ${at + 1}: `), question.text);
   const fields = question.kind === "number"
@@ -138,11 +138,17 @@ const ask = (at) => {
     next.dataset.step = last ? "finish" : "next";
     next.textContent = last ? "See the result" : "Next question";
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  const go = () => {
     if (next.dataset.step === "check") check();
     else if (last) finish();
     else ask(at + 1);
+  };
+  next.addEventListener("click", go);
+  // not by submitting: a sandboxed frame may not, and hears of no attempt
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target === next) return;
+    event.preventDefault();
+    go();
   });
   activity.stage.replaceChildren(form);
   if (at || answers.length) legend.focus();

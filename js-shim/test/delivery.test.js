@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EndedError, RefusedError, connect } from "../latchkey.js";
+import { EndedError, RefusedError, connect } from "../world/sdk.js";
 import { Browser, PAGE, content, opened, page, refusal } from "../world/browser.js";
 
 test("operations of the same moment share one request, log entries one call", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EndedError } from "../latchkey.js";
+import { EndedError } from "../world/sdk.js";
 import { readToken } from "../protocol.js";
 import { opened, page, refusal } from "../world/browser.js";
 import { sessionToken } from "../world/server.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { connect } from "../latchkey.js";
+import { connect } from "../world/sdk.js";
 import { readToken, supersedes } from "../protocol.js";
 import { Browser } from "../world/browser.js";
 

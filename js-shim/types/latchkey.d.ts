@@ -1,3 +1,5 @@
+/** @type {Shapes.TakeBlock} */
+export const takeBlock: Shapes.TakeBlock;
 /** @type {Shapes.Connect} */
 export const connect: Shapes.Connect;
 import type * as Shapes from "./shapes.js";

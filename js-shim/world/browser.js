@@ -1,5 +1,5 @@
 // A simulated browser: tabs that load, hide, freeze and crash, over one storage and one network.
-import { connect } from "../latchkey.js";
+import { connect } from "./sdk.js";
 import { Clock, seeded, settled } from "./clock.js";
 import { Server } from "./server.js";
 

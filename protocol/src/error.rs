@@ -128,6 +128,44 @@ impl<'de> Deserialize<'de> for ErrorCode {
     }
 }
 
+/// A code as a client reads it. A server that is newer may send one that this version does not know: it is
+/// kept as it is, and judged by its HTTP status and `retryable`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SeenCode {
+    /// One of this list.
+    Known(ErrorCode),
+    /// One of a later version.
+    Unknown(String),
+}
+
+impl SeenCode {
+    /// The code of a text on the wire.
+    pub fn parse(text: &str) -> Self {
+        ErrorCode::parse(text).map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
+    }
+
+    /// The text on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(code) => code.as_str(),
+            Self::Unknown(text) => text,
+        }
+    }
+}
+
+impl Serialize for SeenCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for SeenCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Ok(Self::parse(&text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,5 +189,17 @@ mod tests {
             assert!(code.retryable() == by_status || *code == ErrorCode::KeyLocked, "{code:?}");
             assert!(code.message().ends_with('.'));
         }
+    }
+
+    #[test]
+    fn a_code_of_a_later_version_is_read_and_kept() {
+        for text in ["busy", "made_up_later", ""] {
+            let seen = SeenCode::parse(text);
+            assert_eq!(seen.as_str(), text);
+            assert_eq!(matches!(seen, SeenCode::Known(_)), text == "busy");
+            let json = serde_json::to_string(&seen).unwrap();
+            assert_eq!(serde_json::from_str::<SeenCode>(&json).unwrap(), seen);
+        }
+        assert!(serde_json::from_str::<SeenCode>("7").is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The result object: what every call answers with, whatever its outcome.
 
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, SeenCode};
 use serde::{Deserialize, Serialize};
 
 /// Whether the request as a whole was done.
@@ -33,11 +33,11 @@ pub struct KeyStanding {
     pub expires_at: String,
 }
 
-/// A refusal on the wire.
+/// A refusal on the wire. A server writes one of its own codes, a client reads any: [`SeenError`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorBody {
+pub struct ErrorBody<C = ErrorCode> {
     /// The stable name.
-    pub code: ErrorCode,
+    pub code: C,
     /// What happened and what to do, a fixed text per code.
     pub message: String,
     /// Path of the member at fault, as in `entries[3].event`.
@@ -46,6 +46,9 @@ pub struct ErrorBody {
     /// Whether the same request may succeed later.
     pub retryable: bool,
 }
+
+/// A refusal as a client reads it.
+pub type SeenError = ErrorBody<SeenCode>;
 
 impl ErrorBody {
     /// The body for `code`, with the path of the member at fault if there is one.

@@ -158,6 +158,9 @@ pub struct HostConfig {
     /// Origins of its pages.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Whether its launches may name `null`, the origin of sandboxed frames.
+    #[serde(default)]
+    pub opaque_origins: bool,
 }
 
 /// A secret of a host.
@@ -369,6 +372,7 @@ mod tests {
             ("[limits]\nper_second = 0", "per_second"),
             ("public_url = \"https://a.example/x\"", "public_url"),
             ("listen = \"nowhere\"", "listen"),
+            ("[[hosts]]\nid = \"a\"\nsecrets = []\nopaque_origins = \"yes\"", "opaque_origins"),
             ("[[hosts]]\nid = \"a b\"\nsecrets = []", "hosts[0].id"),
             ("[[hosts]]\nid = \"a\"\nsecrets = []", "hosts[0].secrets"),
             (

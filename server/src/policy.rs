@@ -90,6 +90,10 @@ pub fn origin_allowed(origins: &[String], origin: Option<&str>) -> bool {
         || origin.is_some_and(|origin| origins.iter().any(|allowed| allowed == origin))
 }
 
+/// What browsers write for a page that has no origin: one in a sandboxed frame, above all. It names no page in
+/// particular, so a key may carry it only if its host is configured for that.
+pub const OPAQUE_ORIGIN: &str = "null";
+
 /// An origin as browsers write it: `scheme://host[:port]`, lower case, nothing behind.
 pub fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };

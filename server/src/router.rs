@@ -31,6 +31,7 @@ pub fn router(latchkey: Arc<Latchkey>) -> Router {
         .route("/v1/{function}", calls(post(one)))
         // --- pages
         .route("/sdk/{file}", get(sdk::file))
+        .route("/sdk/wasm/{file}", get(sdk::module))
         // --- operators
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

@@ -1,4 +1,4 @@
-//! The JavaScript SDK, as pages load it.
+//! The SDKs, as pages load them.
 
 use crate::latchkey::Latchkey;
 use crate::router::refuse;
@@ -15,12 +15,18 @@ const FILES: &[(&str, &str)] = &[
     ("delivery.js", include_str!("../../js-shim/delivery.js")),
     ("outbox.js", include_str!("../../js-shim/outbox.js")),
     ("protocol.js", include_str!("../../js-shim/protocol.js")),
+    ("framed.js", include_str!("../../js-shim/framed.js")),
+    ("place.js", include_str!("../../js-shim/place.js")),
 ];
+
+/// The same SDK in WebAssembly, if it was built before the server was.
+const MODULE: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/wasm.rs"));
 
 /// Changes with the content, so that a page never runs an old SDK against a new server for long.
 static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     FILES.iter().for_each(|(_, text)| hash.update(text));
+    MODULE.iter().for_each(|(_, bytes)| hash.update(bytes));
     let short: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     HeaderValue::from_str(&format!("\"{short}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 });
@@ -31,24 +37,44 @@ fn is_ours(list: &HeaderValue) -> bool {
     list.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == ours)
 }
 
-/// One module.
+/// One file of the JavaScript SDK.
 pub(crate) async fn file(
     State(latchkey): State<Arc<Latchkey>>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let Some((_, text)) = FILES.iter().find(|(known, _)| *known == name) else {
-        return refuse(&latchkey, &headers, ErrorCode::NotFound);
-    };
+    let found = FILES.iter().find(|(known, _)| *known == name);
+    answer(&latchkey, &headers, &name, found.map(|(_, text)| text.as_bytes()))
+}
+
+/// One file of the WebAssembly SDK.
+pub(crate) async fn module(
+    State(latchkey): State<Arc<Latchkey>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let found = MODULE.iter().find(|(known, _)| *known == name);
+    answer(&latchkey, &headers, &name, found.map(|(_, bytes)| *bytes))
+}
+
+fn answer(
+    latchkey: &Latchkey,
+    headers: &HeaderMap,
+    name: &str,
+    found: Option<&'static [u8]>,
+) -> Response<Body> {
+    let Some(content) = found else { return refuse(latchkey, headers, ErrorCode::NotFound) };
+    let script = name.ends_with(".js");
+    let kind = if script { "text/javascript; charset=utf-8" } else { "application/wasm" };
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(is_ours);
-    let mut response = Response::new(Body::from(if known { "" } else { *text }));
+    let mut response = Response::new(Body::from(if known { &[] } else { content }));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let answer = response.headers_mut();
     answer.insert(header::ETAG, TAG.clone());
     let fixed = [
-        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "public, max-age=0, must-revalidate"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Any page may load the code: it can do nothing without a key.

@@ -158,7 +158,8 @@ fn ring_secret(entry: &RingEntry) -> Option<Secret> {
 
 fn hosts(configured: &[HostConfig], local: &[u8]) -> Result<Hosts, ConfigError> {
     if configured.is_empty() {
-        let host = Host { secrets: vec![(1, Signer::new(local))], origins: Vec::new() };
+        let secrets = vec![(1, Signer::new(local))];
+        let host = Host { secrets, origins: Vec::new(), opaque_origins: false };
         return Ok(Hosts::from([(LOCAL_HOST.to_owned(), host)]));
     }
     configured
@@ -166,7 +167,8 @@ fn hosts(configured: &[HostConfig], local: &[u8]) -> Result<Hosts, ConfigError> 
         .map(|host| {
             let secrets = host.secrets.iter().map(signer).collect::<Option<_>>();
             let secrets = secrets.ok_or_else(|| ConfigError::value("hosts", "not a secret"))?;
-            Ok((host.id.clone(), Host { secrets, origins: host.origins.clone() }))
+            let origins = host.origins.clone();
+            Ok((host.id.clone(), Host { secrets, origins, opaque_origins: host.opaque_origins }))
         })
         .collect()
 }

@@ -39,7 +39,7 @@ async fn ended(world: &World) -> Book {
 #[tokio::test(flavor = "multi_thread")]
 async fn not_from_a_page_of_another_origin() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         world
             .host
             .launches_with(|claims| claims.origins = Some(vec!["https://other.example".into()]));
@@ -48,7 +48,7 @@ async fn not_from_a_page_of_another_origin() {
         assert_eq!(book.outcomes[0].result["kept"], true);
         world.host.launches_with(|_| ());
         let tab = world.also("quiz").await;
-        tab.until("widget.activity.unsaved === 0").await;
+        tab.until("widget.activity.unsaved === 0 && Object.keys(localStorage).length === 0").await;
         world.database.agrees("ada", "quiz", &[&book]);
         world.end().await;
     }
@@ -56,7 +56,7 @@ async fn not_from_a_page_of_another_origin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_from_another_network() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     world.host.launches_with(|claims| claims.networks = Some(vec!["10.0.0.0/8".into()]));
     ended(&world).await;
     world.host.launches_with(|claims| claims.networks = Some(vec!["127.".into()]));
@@ -82,7 +82,7 @@ async fn refused(tab: &Tab) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_functions_that_were_granted() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     world.host.launches_with(|claims| claims.functions = Some(vec!["log".into(), "recent".into()]));
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
@@ -103,7 +103,7 @@ async fn only_the_functions_that_were_granted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn looking_back_writes_nothing() {
     for mode in [Mode::Review, Mode::Browse] {
-        let world = World::start(Place::Other).await;
+        let world = World::start(super::SDK, Place::Other).await;
         let first = world.play("ada", "quiz").await;
         first.answer(1).await;
         let written = first.saved().await;
@@ -121,7 +121,7 @@ async fn looking_back_writes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_refused_alone_and_said_in_words() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.grade(11.0).await;

@@ -39,7 +39,7 @@ async fn next_launch(world: &World, book: &Book) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_answer_goes_by_a_request_that_outlives_the_page() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         let gate = Gate::closed();
         let book = close_in_between(&world, tab, &gate).await;
@@ -65,7 +65,7 @@ async fn the_last_answer_goes_by_a_request_that_outlives_the_page() {
 async fn an_answer_that_got_lost_before_goes_with_it() {
     for place in [Place::Same, Place::Other] {
         for first in [Fate::Lost, Fate::ReplyLost] {
-            let world = World::start(place).await;
+            let world = World::start(super::SDK, place).await;
             let tab = world.play("ada", "quiz").await;
             let book = finish_and_close(&world, tab, first).await;
             world.database.until_kept("ada", "quiz", 2).await;
@@ -79,7 +79,7 @@ async fn an_answer_that_got_lost_before_goes_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_network_cut_the_next_launch_sends_it_with_its_own_key() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         // All that the page ever sends bears this token, since no reply ever brings another.
         world.proxy.cut_off(&world.host.launches()[0]);
@@ -93,7 +93,7 @@ async fn with_the_network_cut_the_next_launch_sends_it_with_its_own_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_person_left_is_not_sent_for_another() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     world.proxy.cut_off(&world.host.launches()[0]);
     let book = finish_and_close(&world, tab, Fate::Pass).await;

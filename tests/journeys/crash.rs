@@ -11,7 +11,7 @@ fn saved(book: &Book) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_while_answers_stream_in() {
-    let (world, mut program) = World::with_program().await;
+    let (world, mut program) = World::with_program(super::SDK).await;
     let tab = world.play("ada", "quiz").await;
     // A student who does not wait: an answer as soon as the one before has left.
     tab.act(
@@ -65,7 +65,7 @@ async fn killed_again_and_again_while_answers_stream_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_the_commit_and_the_reply() {
-    let (world, program) = World::with_program().await;
+    let (world, program) = World::with_program(super::SDK).await;
     let tab = world.play("ada", "quiz").await;
     // The very first call: the key itself is as much at stake as the answer.
     world.proxy.next([Fate::ReplyLost]);

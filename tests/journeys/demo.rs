@@ -13,17 +13,17 @@ const OPTION: &str = "[data-testid=answer-option]";
 const NEXT: &str = "[data-testid=next]";
 
 /// A demo that is running, and somebody who is looking at it.
-struct Walk {
-    browser: Browser,
-    tab: Tab,
-    hand: Hand,
-    site: String,
-    database: Database,
+pub(super) struct Walk {
+    pub(super) browser: Browser,
+    pub(super) tab: Tab,
+    pub(super) hand: Hand,
+    pub(super) site: String,
+    pub(super) database: Database,
     _folder: TempDir,
 }
 
 impl Walk {
-    async fn start(hand: Hand) -> Self {
+    pub(super) async fn start(hand: Hand) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("demo");
         let [site, api] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -39,14 +39,14 @@ impl Walk {
     }
 
     /// Waits for a page and looks whether it fits.
-    async fn at(&self, path: &str) {
+    pub(super) async fn at(&self, path: &str) {
         self.tab
             .until(&format!("location.pathname === {path:?} && document.readyState === 'complete'"))
             .await;
         fits(&self.tab).await;
     }
 
-    async fn log_in(&self, user: &str) {
+    pub(super) async fn log_in(&self, user: &str) {
         self.at("/login").await;
         self.hand.write(&self.tab, "[name=username]", user).await;
         self.hand.write(&self.tab, "[name=password]", PASSWORD).await;
@@ -54,12 +54,12 @@ impl Walk {
         self.at("/course").await;
     }
 
-    async fn log_out(&self) {
+    pub(super) async fn log_out(&self) {
         self.hand.press(&self.tab, "[data-testid=logout]").await;
         self.at("/login").await;
     }
 
-    async fn press(&self, selector: &str) {
+    pub(super) async fn press(&self, selector: &str) {
         self.hand.press(&self.tab, selector).await;
     }
 
@@ -100,11 +100,11 @@ impl Walk {
         self.check(5).await;
     }
 
-    async fn text(&self, selector: &str) -> String {
+    pub(super) async fn text(&self, selector: &str) -> String {
         self.tab.eval(&format!("document.querySelector({selector:?}).textContent")).await
     }
 
-    async fn count(&self, selector: &str) -> usize {
+    pub(super) async fn count(&self, selector: &str) -> usize {
         self.tab.eval(&format!("document.querySelectorAll({selector:?}).length")).await
     }
 }
@@ -149,7 +149,7 @@ async fn walk(hand: Hand, phone: bool) {
         answered.map(|kept| kept.args["data"]["question"].as_u64().unwrap()).collect();
     assert_eq!(questions, [1, 2, 3, 4, 5]);
 
-    walk.press("main a[href='/course']").await;
+    walk.press("#stage a[href='/course']").await;
     walk.at("/course").await;
     assert!(walk.text("[data-activity=rivers] [data-testid=own-standing]").await.contains("9.33"));
     walk.log_out().await;

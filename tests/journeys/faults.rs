@@ -67,7 +67,7 @@ fn never_refused(world: &World, tab: &Tab, book: &Book) -> impl Future<Output = 
 }
 
 async fn one_after_another(place: Place, pause: i64) {
-    let world = World::start(place).await;
+    let world = World::start(super::SDK, place).await;
     let tab = world.play("ada", "quiz").await;
     for (n, fate) in kinds().into_iter().enumerate() {
         world.proxy.next([fate]);
@@ -97,7 +97,7 @@ async fn each_fault_once_while_the_token_changes_every_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_faults_on_end_with_answers_coming_in_between() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let tab = world.play("ada", "quiz").await;
     let kinds = kinds();
     // Every step lands elsewhere in the list: 8 and its length have no common divisor.
@@ -121,7 +121,7 @@ async fn several_faults_on_end_with_answers_coming_in_between() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reply_holds_up_nothing_but_itself() {
     use crate::stage::proxy::Gate;
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     let gate = Gate::closed();
     world.proxy.next([Fate::Held(gate.clone())]);

@@ -6,7 +6,7 @@ use crate::stage::world::{Place, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn away_and_back_with_the_back_button() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         tab.answer(1).await;
         tab.saved().await;
@@ -48,7 +48,7 @@ async fn away_and_back_with_the_back_button() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_away_and_back_the_key_is_over_and_renewed() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     let before = tab.saved().await;
@@ -71,7 +71,7 @@ async fn long_away_and_back_the_key_is_over_and_renewed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_by_another_tab_it_sends_what_it_has() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         let gate = Gate::closed();
         world.proxy.next([Fate::Held(gate.clone())]);
@@ -99,7 +99,7 @@ async fn hidden_by_another_tab_it_sends_what_it_has() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_without_a_network_it_sends_when_there_is_one_again() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         tab.offline(true).await;
         tab.answer(1).await;
@@ -118,7 +118,7 @@ async fn hidden_without_a_network_it_sends_when_there_is_one_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_prepared_in_advance_waits_until_it_is_looked_at() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     // Something is left over, so that a page has a reason to send at once.
     let earlier = world.play("ada", "quiz").await;
     world.proxy.cut_off(&world.host.launches()[0]);

@@ -7,7 +7,7 @@ use latchkey_protocol::token::PREFIX;
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_embedded_block_through_rotations_to_the_grade() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         assert!(tab.eval::<bool>("document.querySelector('[data-latchkey]') === null").await);
         assert_eq!(world.database.keys(), 0, "a page that does nothing leaves nothing");
@@ -52,7 +52,7 @@ async fn from_the_embedded_block_through_rotations_to_the_grade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_see_each_other_and_are_not_mixed_up() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     world.host.launches_with(|claims| claims.recent = RecentScope::Activity);
     let ada = world.play("ada", "quiz").await;
     let elsewhere = world.browser.person().await;

@@ -9,7 +9,7 @@ const ENDED: &str = "widget.book().events.some((event) => event.name === 'ended'
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_in_another_tab_ends_the_key_and_keeps_the_answers() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         tab.answer(1).await;
         tab.saved().await;
@@ -48,7 +48,7 @@ async fn logging_out_in_another_tab_ends_the_key_and_keeps_the_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_else_logs_in_and_nothing_is_sent_in_their_name() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;
@@ -74,7 +74,7 @@ async fn somebody_else_logs_in_and_nothing_is_sent_in_their_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_left_open_before_its_first_answer_renews_by_itself() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         // The launch token waits for a quarter of an hour; the student reads for twenty minutes.
         world.later(20 * 60);
@@ -91,7 +91,7 @@ async fn a_page_left_open_before_its_first_answer_renews_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_at_its_absolute_end_is_renewed_in_place() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     for n in 0..40 {
         tab.answer(n).await;
@@ -108,7 +108,7 @@ async fn a_key_at_its_absolute_end_is_renewed_in_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_the_host_ends_is_renewed_while_the_login_holds() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;

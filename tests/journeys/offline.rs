@@ -5,7 +5,7 @@ use crate::stage::world::{Place, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_given_without_a_network_are_sent_when_it_is_back() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         tab.answer(1).await;
         tab.saved().await;
@@ -41,7 +41,7 @@ async fn answers_given_without_a_network_are_sent_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_night_without_a_network_costs_a_renewal_and_no_answer() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;
@@ -59,7 +59,7 @@ async fn a_night_without_a_network_costs_a_renewal_and_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reloaded_again_and_again_without_an_answer_getting_through() {
     use crate::stage::proxy::Fate;
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let tab = world.play("ada", "quiz").await;
     let mut books = Vec::new();
     for n in 0..4 {

@@ -5,7 +5,7 @@ use crate::stage::world::{Place, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_the_sdk_does_is_against_it() {
     for place in [Place::Same, Place::Other] {
-        let world = World::start(place).await;
+        let world = World::start(super::SDK, place).await;
         let tab = world.play("ada", "quiz").await;
         tab.answer(1).await;
         tab.saved().await;
@@ -44,7 +44,7 @@ async fn nothing_that_the_sdk_does_is_against_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_site_may_frame_a_page_with_a_key() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.login("ada").await;
     let framed = format!(
         "new Promise((told) => {{

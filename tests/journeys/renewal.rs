@@ -4,7 +4,7 @@ use crate::stage::world::{Place, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_get_none() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;
@@ -54,7 +54,7 @@ async fn pages_of_other_sites_get_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_of_the_site_must_say_what_it_wants() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;
@@ -83,7 +83,7 @@ async fn a_script_of_the_site_must_say_what_it_wants() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_that_does_not_get_through_is_tried_again() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let tab = world.play("ada", "quiz").await;
     tab.answer(1).await;
     tab.saved().await;

@@ -5,7 +5,7 @@ use crate::stage::world::{Place, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_work_and_neither_disturbs_the_other() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let first = world.play("ada", "quiz").await;
     let second = world.also("quiz").await;
     for n in 0..6 {
@@ -30,7 +30,7 @@ async fn both_work_and_neither_disturbs_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_without_a_network_has_its_answers_sent_by_another() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let first = world.play("ada", "quiz").await;
     first.offline(true).await;
     for n in 0..3 {
@@ -59,7 +59,7 @@ async fn a_tab_without_a_network_has_its_answers_sent_by_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_may_send_the_same_answers_at_the_same_time() {
-    let world = World::start(Place::Same).await;
+    let world = World::start(super::SDK, Place::Same).await;
     let first = world.play("ada", "quiz").await;
     world.proxy.always(Fate::Lost);
     for n in 0..5 {

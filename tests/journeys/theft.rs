@@ -7,7 +7,7 @@ use crate::stage::world::{Place, World};
 
 /// A page that has confirmed its first rotated token and has been offered no other yet.
 async fn working(place: Place) -> (World, Tab) {
-    let world = World::start(place).await;
+    let world = World::start(super::SDK, place).await;
     let tab = world.play("ada", "quiz").await;
     for question in 1..=2 {
         tab.answer(question).await;
@@ -115,7 +115,7 @@ async fn both_are_offered_a_successor_and_the_second_to_use_his_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_launch_token_read_from_the_page_in_passing_does_not_last() {
-    let world = World::start(Place::Other).await;
+    let world = World::start(super::SDK, Place::Other).await;
     let tab = world.play("ada", "quiz").await;
     let mut thief = world.thief(&world.host.launches()[0]);
     // He may even be first: one key it is, whoever starts it.

@@ -3,6 +3,7 @@
 mod run;
 mod test;
 mod tools;
+mod wasm;
 
 use run::{Outcome, cargo, node};
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ cargo xtask demo [-- OPTIONS]   build and run the demo: server, site and widgets
 cargo xtask test [STEP …]       all checks and tests, or the steps named; installs what they need
 cargo xtask steps               list the steps of `test`
 cargo xtask build               release build of the server and the demo
+cargo xtask wasm                the SDK as a WebAssembly module, in client-wasm/npm/dist
+cargo xtask web                 what pages of the demo load: WebAssembly built, npm packages fetched
 cargo xtask bench [-- OPTIONS]  measure the server against a bare axum handler
 cargo xtask generate            write again what is derived from the code: docs and types
 ";
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         "build" => cargo(&["build", "--release", "-p", "latchkey-server", "-p", "latchkey-demo"]),
+        "wasm" => wasm::module(),
+        "web" => wasm::web(),
         "bench" => bench(&rest),
         "generate" => generate(),
         "" | "help" | "--help" => {
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn demo(options: &[String]) -> Outcome {
+    wasm::web()?;
     let mut args = vec!["run", "-p", "latchkey-demo", "--"];
     args.extend(options.iter().map(String::as_str));
     cargo(&args)

@@ -14,7 +14,11 @@ const STEPS: &[Step] = &[
     Step { name: "format", what: "rustfmt leaves nothing to do", run: format },
     Step { name: "sdk", what: "JavaScript SDK: types and unit tests", run: sdk },
     Step { name: "lint", what: "clippy has nothing to say", run: lint },
-    Step { name: "wasm", what: "the protocol builds for WebAssembly", run: wasm },
+    Step {
+        name: "wasm",
+        what: "the WebAssembly SDK: size, package, and the tests of the JavaScript SDK",
+        run: wasm,
+    },
     Step { name: "generated", what: "committed files are what the code generates", run: generated },
     Step { name: "deny", what: "licences, bans and duplicates of dependencies", run: deny },
     Step { name: "rust", what: "all Rust tests, the browser journeys included", run: rust },
@@ -59,8 +63,9 @@ fn lint() -> Outcome {
 }
 
 fn wasm() -> Outcome {
-    tools::wasm_target()?;
-    cargo(&["build", "-p", "latchkey-protocol", "--target", "wasm32-unknown-unknown", "--locked"])
+    tools::chromium()?;
+    crate::wasm::test()?;
+    node("client-wasm/npm", &["test"])
 }
 
 fn generated() -> Outcome {
@@ -96,6 +101,10 @@ fn sdk() -> Outcome {
 
 fn rust() -> Outcome {
     tools::chromium()?;
+    // Pages of the journeys load them.
+    crate::wasm::module()?;
+    crate::wasm::web()?;
+    crate::wasm::example()?;
     cargo(&["test", "--workspace", "--locked"])
 }
 

@@ -1,6 +1,6 @@
 //! An activity's page: the widget with its key, and what the class is doing.
 
-use super::{Frame, back};
+use super::{Frame, back, guest, lab};
 use crate::accounts::Role;
 use crate::course::{self, Activity, Widget};
 use crate::guard;
@@ -20,6 +20,7 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<(HeaderMap, Markup), Failure> {
     let activity = course::activity(&id).ok_or(Failure::NotFound)?;
+    site.built.ready(activity.widget).await?;
     let attempt = launch::attempt(&site, &login.account, activity).await?;
     let token = launch::token(&site, &login, activity, attempt)?;
     let renew = format!("/renew/{}", activity.id);
@@ -29,30 +30,45 @@ pub(crate) async fn page(
         account: Some(&login.account),
         script: Some(activity.widget.script()),
     };
+    let place = Place {
+        preview: login.account.role == Role::Teacher,
+        name: format!("{}.{}.{attempt}", login.account.id, activity.id),
+    };
     let page = frame.around(html! {
         (PreEscaped(block))
-        (back("/course", course::TITLE))
-        div.workplace {
-            (widget(&site, &login, activity, attempt))
-            (recent())
+        (back("/course", activity.course.title))
+        @match activity.widget {
+            Widget::Guest => (guest::around(&site, activity, &place)),
+            Widget::Lab => (lab::page(&site, activity, &place)),
+            _ => div.workplace { (widget(&site, activity, activity.title, &place, stage())) (recent()) },
         }
     });
-    Ok((guard::with_key(&site)?, page))
+    Ok((guard::with_key(&site, activity.widget)?, page))
 }
 
-fn widget(site: &Site, login: &Login, activity: &Activity, attempt: u32) -> Markup {
-    let preview = login.account.role == Role::Teacher;
-    let name = match activity.widget {
-        Widget::Quiz => "quiz",
-        Widget::Sort => "sort",
-    };
+/// Who does an activity, as far as its widget must know.
+pub(crate) struct Place {
+    /// Somebody who only looks: nothing is recorded.
+    pub(crate) preview: bool,
+    /// Of the work under way, in the browser's storage: user, activity, attempt.
+    pub(crate) name: String,
+}
+
+/// The card of a widget: its head, and what its script fills.
+pub(crate) fn widget(
+    site: &Site,
+    activity: &Activity,
+    title: &str,
+    place: &Place,
+    stage: Markup,
+) -> Markup {
     html! {
-        section.card.widget #widget data-testid=(name) data-sdk={ (site.api) "/sdk/latchkey.js" }
-            data-preview[preview] data-place={ (login.account.id) "." (activity.id) "." (attempt) }
+        section.card.widget #widget data-testid=(activity.widget.name()) data-sdk={ (site.api) "/sdk/latchkey.js" }
+            data-preview[place.preview] data-place=(place.name)
             data-max=(activity.max) data-counts=(course::counts(activity.method)) {
             div.widget-head {
-                h1 { (activity.title) }
-                @if preview {
+                h1 { (title) }
+                @if place.preview {
                     p.save-state data-state="preview" { "Preview: nothing is recorded" }
                 } @else {
                     p.save-state #save-state role="status" data-testid="save-state" data-state="saved" {
@@ -60,15 +76,23 @@ fn widget(site: &Site, login: &Login, activity: &Activity, attempt: u32) -> Mark
                     }
                 }
             }
-            div #stage {
-                p.faint data-testid="loading" { "One moment…" }
-                noscript { p { "This activity needs JavaScript." } }
-            }
+            (stage)
         }
     }
 }
 
-fn recent() -> Markup {
+/// Where a script puts its widget.
+pub(crate) fn stage() -> Markup {
+    html! {
+        div #stage {
+            p.faint data-testid="loading" { "One moment…" }
+            noscript { p { "This activity needs JavaScript." } }
+        }
+    }
+}
+
+/// What the class is doing.
+pub(crate) fn recent() -> Markup {
     html! {
         aside.card.recent aria-labelledby="recent-title" {
             h2 #recent-title { "In class lately" }

@@ -8,11 +8,22 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-const FILES: [(&str, &str, &str); 8] = [
+/// Runs queries beside its page, in WebAssembly.
+const WORKER: &str = "query-worker.js";
+/// What a worker may do is said by its own headers. No other script of the site may compile WebAssembly but the laboratory's.
+const WORKER_POLICY: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+const FILES: [(&str, &str, &str); 14] = [
     ("site.css", "text/css; charset=utf-8", include_str!("../../web/site.css")),
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("activity.js", SCRIPT, include_str!("../../web/activity.js")),
+    ("guest.js", SCRIPT, include_str!("../../web/guest.js")),
+    ("height.js", SCRIPT, include_str!("../../web/height.js")),
+    ("lab.js", SCRIPT, include_str!("../../web/lab.js")),
     ("login.js", SCRIPT, include_str!("../../web/login.js")),
+    ("query.js", SCRIPT, include_str!("../../web/query.js")),
+    ("query-tasks.js", SCRIPT, include_str!("../../web/query-tasks.js")),
+    (WORKER, SCRIPT, include_str!("../../web/query-worker.js")),
     ("questions.js", SCRIPT, include_str!("../../web/questions.js")),
     ("quiz.js", SCRIPT, include_str!("../../web/quiz.js")),
     ("sort.js", SCRIPT, include_str!("../../web/sort.js")),
@@ -46,5 +57,10 @@ pub(crate) async fn file(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=0, must-revalidate"),
     );
+    // The page in the sandboxed frame has no origin, and loads these too.
+    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if name == WORKER {
+        answer.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(WORKER_POLICY));
+    }
     Ok(response)
 }

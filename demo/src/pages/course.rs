@@ -19,28 +19,42 @@ pub(crate) async fn home(_: Login) -> Redirect {
 
 /// The course page.
 pub(crate) async fn page(State(site): State<Arc<Site>>, login: Login) -> Result<Markup, Failure> {
-    let mut cards = Vec::with_capacity(course::ACTIVITIES.len());
-    for activity in &course::ACTIVITIES {
-        let rows = site.latchkey.store().standings(HOST, activity.id).await?;
-        cards.push(match login.account.role {
-            Role::Student => {
-                student(activity, rows.iter().find(|row| row.user == login.account.id))
-            }
-            Role::Teacher => teacher(activity, &rows, site.accounts.students().count()),
-        });
+    let mut courses = Vec::with_capacity(course::COURSES.len());
+    for course in &course::COURSES {
+        let mut cards = Vec::new();
+        for activity in course::activities(course) {
+            let rows = site.latchkey.store().standings(HOST, activity.id).await?;
+            cards.push(match login.account.role {
+                Role::Student => {
+                    student(activity, rows.iter().find(|row| row.user == login.account.id))
+                }
+                Role::Teacher => teacher(activity, &rows, site.accounts.students().count()),
+            });
+        }
+        courses.push((course, cards));
     }
     let first = login.account.name.split(' ').next().unwrap_or_default();
-    let frame = Frame { title: course::TITLE, account: Some(&login.account), script: None };
+    let frame = Frame { title: "Courses", account: Some(&login.account), script: None };
     Ok(frame.around(html! {
         div.opening {
-            p.kicker { "Geography · Autumn" }
-            h1 { (course::TITLE) }
             @match login.account.role {
-                Role::Student => p.lead { "Hello " (first) ". Pick an activity: every answer is saved as you give it." },
-                Role::Teacher => p.lead { "What your class has handed in, and how it came about." },
+                Role::Student => {
+                    h1 { "Hello " (first) }
+                    p.lead { "Pick an activity: every answer is saved as you give it." }
+                },
+                Role::Teacher => {
+                    h1 { "Your courses" }
+                    p.lead { "What your class has handed in, and how it came about." }
+                },
             }
         }
-        ul.cards { @for card in cards { (card) } }
+        @for (course, cards) in courses {
+            section.course aria-labelledby={ "course-" (course.id) } {
+                p.kicker { (course.subject) }
+                h2.course-title id={ "course-" (course.id) } { (course.title) }
+                ul.cards { @for card in cards { (card) } }
+            }
+        }
     }))
 }
 
@@ -49,7 +63,7 @@ fn card(activity: &Activity, body: Markup) -> Markup {
         li.card.activity-card data-testid="activity-card" data-activity=(activity.id) {
             (picture(activity.widget))
             div.activity-card-body {
-                h2 { (activity.title) }
+                h3 { (activity.title) }
                 p { (activity.about) }
                 p.faint { (activity.extent) " · " (points(activity.max)) " points · " (course::counts(activity.method)) }
                 (body)
@@ -120,7 +134,9 @@ fn picture(widget: Widget) -> Markup {
     html! {
         svg.picture viewBox="0 0 320 120" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
             rect class="sky" width="320" height="120" {}
-            circle class="sun" cx="236" cy="40" r="14" {}
+            @if matches!(widget, Widget::Quiz | Widget::Sort | Widget::Guest) {
+                circle class="sun" cx="236" cy="40" r="14" {}
+            }
             @match widget {
                 Widget::Quiz => {
                     path class="far" d="M0 96 52 46l34 30 46-52 58 62 40-34 90 62v6H0z" {}
@@ -132,6 +148,25 @@ fn picture(widget: Widget) -> Markup {
                     path class="near" d="M134 120l62-74 62 74z" {}
                     path class="far" d="M204 120 272 22l68 98z" {}
                     path class="snow" d="m272 22-19 28 10-4 9 7 9-7 11 4z m-76 24-14 17 8-2 6 5 6-5 8 2z" {}
+                },
+                Widget::Guest => {
+                    path class="far" d="M0 96 52 46l34 30 46-52 58 62 40-34 90 62v6H0z" {}
+                    path class="water" d="M0 100q20-8 40 0t40 0 40 0 40 0 40 0 40 0 40 0 40 0v22H0z" {}
+                    path class="snow" d="M128 92h64l-10 16h-44z" {}
+                    path class="near" d="M158 34v54h-30z m6 8v46h26z" {}
+                },
+                Widget::Lab => {
+                    path class="near" d="M92 12h136v7H92z" {}
+                    path class="swing" d="M160 19v76 M160 19l-36 66 M160 19l36 66 M118 92q42 24 84 0" {}
+                    circle class="far" cx="124" cy="86" r="9" {}
+                    circle class="water" cx="160" cy="96" r="11" {}
+                    circle class="sun" cx="197" cy="86" r="11" {}
+                },
+                Widget::Query => {
+                    path class="snow" d="M62 26h196v80H62z" {}
+                    path class="water" d="M62 26h196v18H62z" {}
+                    path class="far" d="M62 62h196v3H62z m0 20h196v3H62z M126 44h3v62h-3z m66 0h3v62h-3z" {}
+                    path class="near" d="M74 51h34v5H74z m66 0h26v5h-26z m66 0h38v5h-38z M74 71h26v5H74z m66 0h40v5h-40z m66 0h20v5h-20z M74 92h38v5H74z m66 0h20v5h-20z m66 0h32v5h-32z" {}
                 },
             }
         }

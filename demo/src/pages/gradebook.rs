@@ -41,7 +41,7 @@ pub(crate) async fn page(
     let frame =
         Frame { title: "Gradebook", account: Some(&login.account), script: Some("times.js") };
     Ok(frame.around(html! {
-        (back("/course", course::TITLE))
+        (back("/course", activity.course.title))
         div.title-line {
             div {
                 h1 { "Gradebook: " (activity.title) }

@@ -37,7 +37,7 @@ pub(crate) async fn page(
         script: Some("times.js"),
     };
     Ok(frame.around(html! {
-        (back("/course", course::TITLE))
+        (back("/course", activity.course.title))
         div.title-line {
             h1 { "Activity over time: " (activity.title) }
             a.button href={ "/gradebook/" (activity.id) } { "Gradebook" }

@@ -2,7 +2,6 @@
 
 use super::Frame;
 use crate::accounts::{PASSWORD, Role};
-use crate::course;
 use crate::site::Site;
 use maud::{Markup, html};
 
@@ -23,7 +22,7 @@ pub(crate) fn page(site: &Site, next: &str, username: &str, notice: Option<Notic
     Frame { title: "Log in", account: None, script: Some("login.js") }.around(html! {
         div.door {
             section.card.door-form {
-                p.kicker { (course::TITLE) }
+                p.kicker { "Autumn term" }
                 h1 { "Log in" }
                 (said(notice))
                 form method="post" action="/login" {

@@ -5,7 +5,9 @@ pub(crate) mod assets;
 pub(crate) mod course;
 pub(crate) mod error;
 pub(crate) mod gradebook;
+pub(crate) mod guest;
 pub(crate) mod insight;
+pub(crate) mod lab;
 pub(crate) mod login;
 
 use crate::accounts::Account;
@@ -32,12 +34,7 @@ impl Frame<'_> {
             (DOCTYPE)
             html lang="en" {
                 head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (self.title) " · " (SCHOOL) }
-                    link rel="icon" href="/static/mark.svg" type="image/svg+xml";
-                    link rel="stylesheet" href="/static/site.css";
+                    (Self::head(self.title))
                     @if let Some(script) = self.script {
                         script type="module" src={ "/static/" (script) } {}
                     }
@@ -51,6 +48,18 @@ impl Frame<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// What every head says.
+    fn head(title: &str) -> Markup {
+        html! {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · " (SCHOOL) }
+            link rel="icon" href="/static/mark.svg" type="image/svg+xml";
+            link rel="stylesheet" href="/static/site.css";
         }
     }
 

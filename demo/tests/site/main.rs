@@ -4,5 +4,6 @@
 
 mod keys;
 mod logins;
+mod placement;
 mod roles;
 mod school;

@@ -24,6 +24,22 @@ impl School {
         Self::open_in(tempfile::tempdir().unwrap(), None)
     }
 
+    /// With files in the places of those that are built and fetched beforehand.
+    pub(crate) async fn open_with_built_files() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [
+            "target/web/lab/lab.js",
+            "target/web/lab/lab_bg.wasm",
+            "demo/node_modules/sql.js/dist/sql-wasm.js",
+            "demo/node_modules/sql.js/dist/sql-wasm.wasm",
+        ] {
+            let file = folder.path().join("built").join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "as built").unwrap();
+        }
+        Self::open_in(folder, None)
+    }
+
     fn open_in(folder: TempDir, addresses: Option<(SocketAddr, SocketAddr)>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (site, api) = addresses.unwrap_or((any, any));
@@ -32,7 +48,11 @@ impl School {
         let site = site_listener.local_addr().unwrap();
         let api = api_listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let options = Options { data: folder.path().join("data"), ..Options::default() };
+        let options = Options {
+            data: folder.path().join("data"),
+            built: Some(folder.path().join("built")),
+            ..Options::default()
+        };
         let served = tokio::spawn(async move {
             let stopped = async move {
                 let _ = stopped.await;
@@ -192,7 +212,10 @@ pub(crate) async fn send(
     headers: &[(&str, String)],
     body: &str,
 ) -> Answer {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if headers.iter().all(|(name, _)| *name != "Host") {
+        request.push_str(&format!("Host: {to}\r\n"));
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -1,7 +1,7 @@
 //! From a launch token's claims to the key they start.
 
 use crate::keys::decide::{LAUNCH_BRANCH, Presented};
-use crate::policy::{Network, is_origin};
+use crate::policy::{Network, OPAQUE_ORIGIN, is_origin};
 use crate::store::{Grant, NewKey};
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::{LaunchClaims, LaunchError, Rotation, SignedLaunch};
@@ -17,6 +17,8 @@ pub struct Host {
     pub secrets: Vec<(u32, Signer)>,
     /// Origins of its pages, for launches that name none; empty for any.
     pub origins: Vec<String>,
+    /// Whether a launch may name [`OPAQUE_ORIGIN`].
+    pub opaque_origins: bool,
 }
 
 /// All hosts, by id.
@@ -113,11 +115,13 @@ fn new_key(
     if grant.networks.iter().any(|text| text.parse::<Network>().is_err()) {
         return Err(LaunchError::Value("networks").into());
     }
-    if !grant.origins.iter().all(|origin| is_origin(origin)) {
+    let opaque = |origin: &str| host.opaque_origins && origin == OPAQUE_ORIGIN;
+    if !grant.origins.iter().all(|origin| is_origin(origin) || opaque(origin)) {
         return Err(LaunchError::Value("origins").into());
     }
-    // Such a key is as good as a password: it must at least be tied to a place.
-    if !rotating && grant.origins.is_empty() && grant.networks.is_empty() {
+    // Such a key is as good as a password: it must at least be tied to a place, and "null" is none.
+    let placeless = grant.origins.is_empty() || grant.origins.iter().any(|origin| opaque(origin));
+    if !rotating && placeless && grant.networks.is_empty() {
         return Err(LaunchError::Value("rotation").into());
     }
     Ok(NewKey {
@@ -148,6 +152,7 @@ mod tests {
         let host = Host {
             secrets: vec![(1, Signer::new(&[1; 32])), (2, Signer::new(&[2; 32]))],
             origins: vec!["https://school.example".into()],
+            opaque_origins: false,
         };
         HashMap::from([("school".to_owned(), host)])
     }
@@ -202,6 +207,25 @@ mod tests {
         assert_eq!(signed(&networks).unwrap_err(), LaunchError::Value("networks").into());
         let origins = LaunchClaims { origins: Some(vec!["*".into()]), ..claims() };
         assert_eq!(signed(&origins).unwrap_err(), LaunchError::Value("origins").into());
+    }
+
+    #[test]
+    fn only_a_host_that_asked_for_it_launches_into_sandboxed_frames() {
+        let framed = LaunchClaims { origins: Some(vec!["null".into()]), ..claims() };
+        assert_eq!(signed(&framed).unwrap_err(), LaunchError::Value("origins").into());
+        let text = framed.sign(1, &Signer::new(&[1; 32])).unwrap();
+        let mut hosts = hosts();
+        hosts.get_mut("school").unwrap().opaque_origins = true;
+        let launch = open(&text, &hosts, &LIFETIMES, NOW).unwrap();
+        assert_eq!(launch.new.grant.origins, ["null"]);
+        let fixed = LaunchClaims { rotation: Rotation::Off, ..framed };
+        let text = fixed.sign(1, &Signer::new(&[1; 32])).unwrap();
+        let refusal = open(&text, &hosts, &LIFETIMES, NOW).unwrap_err();
+        assert_eq!(refusal, LaunchError::Value("rotation").into(), "it names no place");
+        // And a launch that names none is for the host's pages, as before.
+        let plain = claims().sign(1, &Signer::new(&[1; 32])).unwrap();
+        let launch = open(&plain, &hosts, &LIFETIMES, NOW).unwrap();
+        assert_eq!(launch.new.grant.origins, ["https://school.example"]);
     }
 
     #[test]

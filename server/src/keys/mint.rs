@@ -65,7 +65,10 @@ mod tests {
 
     fn hosts() -> Hosts {
         let secrets = vec![(1, Signer::new(&[1; 32])), (2, Signer::new(&[2; 32]))];
-        Hosts::from([("school".to_owned(), Host { secrets, origins: Vec::new() })])
+        Hosts::from([(
+            "school".to_owned(),
+            Host { secrets, origins: Vec::new(), opaque_origins: false },
+        )])
     }
 
     fn asked(host: &str) -> LaunchClaims {

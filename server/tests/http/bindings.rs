@@ -35,6 +35,30 @@ async fn a_hosts_origins_hold_for_launches_that_name_none() {
 }
 
 #[tokio::test]
+async fn a_key_for_a_page_without_an_origin_needs_a_host_that_allows_it() {
+    let server = Server::start_with(|config| config.hosts[0].opaque_origins = true).await;
+    let null = || Some(vec!["null".to_owned()]);
+    let from = |token: &str, origin: &str| {
+        server.ask("POST", "/v1/recent").bearer(token).json(&json!({})).header("origin", origin)
+    };
+    let framed = server.launch_with(|claims| claims.origins = null());
+    let mut others = server.claims_for("academy", "ada", "quiz");
+    others.origins = null();
+    let other = server.sign(&others);
+    assert_eq!(from(&other, "null").send().await.refusal(), "401 key_invalid", "another host's");
+    for origin in [SCHOOL, "https://null", "NULL", "null:1", ""] {
+        assert_eq!(from(&framed, origin).send().await.refusal(), "403 key_scope", "{origin}");
+    }
+    assert_eq!(server.count("SELECT count(*) FROM keys"), 0);
+    let answer = from(&framed, "null").send().await;
+    assert_eq!(answer.is_done().header("access-control-allow-origin"), Some("null"));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    // Keys for pages with an origin stay as they were.
+    let paged = server.launch_with(|claims| claims.origins = Some(vec![SCHOOL.into()]));
+    assert_eq!(from(&paged, "null").send().await.refusal(), "403 key_scope");
+}
+
+#[tokio::test]
 async fn a_key_is_used_from_its_networks_alone() {
     let server = Server::start().await;
     for (networks, allowed) in [

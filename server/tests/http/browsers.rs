@@ -49,6 +49,28 @@ async fn any_page_may_read_a_refusal() {
 }
 
 #[tokio::test]
+async fn a_page_without_an_origin_may_ask_load_and_read_refusals() {
+    let server = Server::start().await;
+    let ask = server.ask("OPTIONS", "/v1/batch").header("origin", "null");
+    let answer = ask.header("access-control-request-method", "POST").send().await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("null"));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    // No host here is configured for such pages.
+    let token = server.launch_with(|claims| claims.origins = Some(vec!["null".into()]));
+    let ask = server.ask("POST", "/v1/recent").bearer(&token).json(&json!({}));
+    let answer = ask.header("origin", "null").send().await;
+    assert_eq!(answer.refusal(), "401 key_invalid");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("null"));
+    for file in ["latchkey.js", "framed.js", "place.js"] {
+        let answer =
+            server.ask("GET", &format!("/sdk/{file}")).header("origin", "null").send().await;
+        assert_eq!(answer.status.as_u16(), 200, "{file}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+}
+
+#[tokio::test]
 async fn a_success_is_for_the_keys_origin_alone() {
     let server = Server::start().await;
     let token = server.launch_with(|claims| claims.origins = Some(vec![SCHOOL.into()]));
@@ -159,10 +181,36 @@ async fn a_known_sdk_is_known_in_every_writing() {
     }
 }
 
+/// Whether it is there depends on what was built first; its script and its WebAssembly come together.
+#[tokio::test]
+async fn the_sdk_in_webassembly_is_served_if_it_was_built_in() {
+    let server = Server::start().await;
+    let script = server.ask("GET", "/sdk/wasm/latchkey.js").header("origin", "null").send().await;
+    let module = server.ask("GET", "/sdk/wasm/latchkey_bg.wasm").send().await;
+    assert_eq!(script.status, module.status);
+    if script.status.as_u16() == 200 {
+        assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(script.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(module.header("content-type"), Some("application/wasm"));
+        assert_eq!(module.header("x-content-type-options"), Some("nosniff"));
+        assert!(module.body.starts_with(b"\0asm"));
+    } else {
+        assert_eq!(script.refusal(), "404 not_found");
+    }
+}
+
 #[tokio::test]
 async fn other_files_are_not_served() {
     let server = Server::start().await;
-    for path in ["/sdk/", "/sdk/secrets.toml", "/sdk/../server.toml", "/sdk/%2e%2e/x", "/sdk/a/b"] {
+    for path in [
+        "/sdk/",
+        "/sdk/secrets.toml",
+        "/sdk/../server.toml",
+        "/sdk/%2e%2e/x",
+        "/sdk/a/b",
+        "/sdk/wasm/",
+        "/sdk/wasm/latchkey.d.ts",
+    ] {
         assert_eq!(server.ask("GET", path).send().await.refusal(), "404 not_found", "{path}");
     }
 }

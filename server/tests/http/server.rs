@@ -56,6 +56,7 @@ fn settings(folder: &TempDir) -> Config {
     config.hosts = HOSTS
         .iter()
         .map(|(id, secret)| HostConfig {
+            opaque_origins: false,
             id: (*id).into(),
             secrets: vec![HostSecret { number: 1, secret: base64url(secret) }],
             origins: Vec::new(),

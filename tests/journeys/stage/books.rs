@@ -65,6 +65,16 @@ impl Database {
         }
     }
 
+    /// Waits until that many keys were started.
+    pub(crate) async fn until_keys(&self, count: usize) {
+        let come = async {
+            while self.keys() < count {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, come).await.is_ok(), "never {count} keys");
+    }
+
     /// Why keys were ended, in no order.
     pub(crate) fn revoked(&self) -> Vec<String> {
         let connection = self.open();

@@ -33,6 +33,12 @@ impl Hand {
         }
     }
 
+    /// Goes to what the selector finds, by keyboard.
+    pub(crate) async fn reach(self, tab: &Tab, selector: &str) {
+        tab.until(&format!("document.querySelector({selector:?})")).await;
+        reach(tab, selector).await;
+    }
+
     /// Writes into a field.
     pub(crate) async fn write(self, tab: &Tab, selector: &str, text: &str) {
         tab.until(&format!("document.querySelector({selector:?})")).await;
@@ -126,12 +132,15 @@ async fn reach(tab: &Tab, selector: &str) {
     panic!("{selector} cannot be reached by keyboard");
 }
 
-async fn key(tab: &Tab, code: &str) {
+/// Presses a key and lets it go.
+pub(crate) async fn key(tab: &Tab, code: &str) {
     let (key, number, text) = match code {
         "Tab" => ("Tab", 9, None),
         "Enter" => ("Enter", 13, Some("\r")),
         "Space" => (" ", 32, Some(" ")),
         "ArrowDown" => ("ArrowDown", 40, None),
+        "Home" => ("Home", 36, None),
+        "PageUp" => ("PageUp", 33, None),
         other => unreachable!("{other}: not a key that we press"),
     };
     let event = |kind, text: Option<&str>| {

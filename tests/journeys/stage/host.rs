@@ -1,6 +1,6 @@
 //! A school: a site of its own with logins and pages that embed keys, as the design tells hosts to be.
 
-use super::PATIENCE;
+use super::{PATIENCE, exercise, frames};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,14 +18,43 @@ use tokio::sync::Semaphore;
 
 /// Its id as a host of the server.
 pub(crate) const HOST: &str = "school";
-const NONCE: &str = "c2Nob29s";
+pub(super) const NONCE: &str = "c2Nob29s";
 
 type Change = Box<dyn Fn(&mut LaunchClaims) + Send>;
+
+/// What pages load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sdk {
+    JavaScript,
+    Wasm,
+}
+
+impl Sdk {
+    /// Where it is, below `/sdk/`.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::JavaScript => "latchkey.js",
+            Self::Wasm => "wasm/latchkey.js",
+        }
+    }
+
+    /// The headers of a page that loads it.
+    pub(super) fn headers(self, endpoint: Option<&str>) -> HeaderMap {
+        let mut headers = page_headers(NONCE, endpoint).unwrap();
+        if self == Self::Wasm {
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let policy = policy.replace("script-src ", "script-src 'wasm-unsafe-eval' ");
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy.parse().unwrap());
+        }
+        headers
+    }
+}
 
 /// The school.
 pub(crate) struct Host {
     /// Mints, reads and ends keys.
     pub(crate) latchkey: Arc<Latchkey>,
+    pub(super) sdk: Sdk,
     /// Origin of its pages.
     pub(crate) site: String,
     /// Origin of the API, where that is another.
@@ -42,9 +71,18 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(latchkey: Arc<Latchkey>, site: String, endpoint: Option<String>) -> Self {
+    pub(crate) fn new(
+        latchkey: Arc<Latchkey>,
+        sdk: Sdk,
+        site: String,
+        endpoint: Option<String>,
+    ) -> Self {
+        let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../client-wasm/npm/dist/latchkey.js");
+        let there = sdk != Sdk::Wasm || std::path::Path::new(built).exists();
+        assert!(there, "build the WebAssembly SDK first: cargo xtask wasm");
         Self {
             latchkey,
+            sdk,
             site,
             endpoint,
             logins: Mutex::default(),
@@ -85,14 +123,14 @@ impl Host {
     }
 
     /// Who is logged in, and in which session.
-    fn login(&self, headers: &HeaderMap) -> Option<(String, String)> {
+    pub(super) fn login(&self, headers: &HeaderMap) -> Option<(String, String)> {
         let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
         let session = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("sid="))?;
         let user = self.logins.lock().unwrap().get(session)?.clone();
         Some((session.to_owned(), user))
     }
 
-    fn launch(&self, session: &str, user: &str, activity: &str) -> String {
+    pub(super) fn launch(&self, session: &str, user: &str, activity: &str) -> String {
         let mut claims = self.latchkey.claims(HOST, user, activity);
         claims.session = Some(format!("of-{session}"));
         let name = Some(user.to_uppercase());
@@ -109,7 +147,7 @@ impl Host {
         let renew = format!("/renew/{activity}");
         let endpoint = self.endpoint.as_deref();
         let block = Block { token, endpoint, renew: Some(&renew) }.html().unwrap();
-        let sdk = endpoint.unwrap_or_default();
+        let sdk = format!("{}/sdk/{}", endpoint.unwrap_or_default(), self.sdk.path());
         format!(
             "<!doctype html><meta charset=utf-8><title>{activity}</title>
              <link rel=icon href=data:,>
@@ -117,7 +155,7 @@ impl Host {
              <a id=away href=/away>away</a>
              <form id=logout method=post action=/logout><button>Log out</button></form>
              <script type=module nonce={NONCE}>
-               import {{ connect }} from \"{sdk}/sdk/latchkey.js\";
+               import {{ connect }} from \"{sdk}\";
                import {{ open }} from \"/widget.js\";
                open(connect);
              </script>"
@@ -158,6 +196,8 @@ pub(crate) fn router(host: Arc<Host>) -> Router {
         .route("/prepared", get(away).post(prepared))
         .route("/renew/{activity}", post(renew))
         .route("/widget.js", get(widget))
+        .merge(exercise::routes())
+        .merge(frames::routes())
         .with_state(host)
 }
 
@@ -184,7 +224,7 @@ async fn play(State(host): Shared, Path(activity): Path<String>, headers: Header
         return (StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")).into_response();
     };
     let token = host.launch(&session, &user, &activity);
-    let headers = page_headers(NONCE, host.endpoint.as_deref()).unwrap();
+    let headers = host.sdk.headers(host.endpoint.as_deref());
     (headers, Html(host.page(&token, &activity))).into_response()
 }
 
@@ -245,5 +285,8 @@ async fn renew(
 
 async fn widget(State(host): Shared) -> impl IntoResponse {
     host.widgets.fetch_add(1, Ordering::Relaxed);
-    ([(header::CONTENT_TYPE, "text/javascript")], include_str!("widget.js"))
+    // Pages in sandboxed frames load it too.
+    let headers =
+        [(header::CONTENT_TYPE, "text/javascript"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, include_str!("widget.js"))
 }

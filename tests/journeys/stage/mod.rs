@@ -6,6 +6,8 @@
 
 pub(crate) mod books;
 pub(crate) mod browser;
+pub(crate) mod exercise;
+pub(crate) mod frames;
 pub(crate) mod hands;
 pub(crate) mod host;
 pub(crate) mod program;

@@ -103,6 +103,11 @@ impl Tab {
         done.unwrap().result
     }
 
+    /// Runs in every document from now on, before all else.
+    pub(crate) async fn before_all(&self, script: &str) {
+        self.run(AddScriptToEvaluateOnNewDocumentParams::new(script)).await;
+    }
+
     /// Goes to an address; what is there may still be loading.
     pub(crate) async fn go(&self, url: &str) {
         let gone = self.run(NavigateParams::new(url)).await;

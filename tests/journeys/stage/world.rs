@@ -2,7 +2,7 @@
 
 use super::books::Database;
 use super::browser::{Browser, Person};
-use super::host::{HOST, Host, router as site_router};
+use super::host::{HOST, Host, Sdk, router as site_router};
 use super::program::Program;
 use super::proxy::Proxy;
 use super::tab::Tab;
@@ -73,6 +73,7 @@ fn configured(folder: &TempDir, name: &str, site: &str, api: &str) -> Config {
         id: HOST.into(),
         secrets: vec![HostSecret { number: 1, secret: SECRET.into() }],
         origins: vec![site.to_owned()],
+        opaque_origins: true,
     }];
     config
 }
@@ -81,7 +82,7 @@ fn configured(folder: &TempDir, name: &str, site: &str, api: &str) -> Config {
 fn written(config: &Config, file: &PathBuf) {
     let text = format!(
         "public_url = {:?}\ndata = {:?}\n[limits]\nburst = 0\n[[hosts]]\nid = {HOST:?}\n\
-         secrets = [{{ number = 1, secret = {SECRET:?} }}]\norigins = {:?}\n",
+         secrets = [{{ number = 1, secret = {SECRET:?} }}]\norigins = {:?}\nopaque_origins = true\n",
         config.public_url,
         config.data.display().to_string(),
         config.hosts[0].origins,
@@ -91,8 +92,8 @@ fn written(config: &Config, file: &PathBuf) {
 
 impl World {
     /// A world in which the server runs here, and time can be moved.
-    pub(crate) async fn start(place: Place) -> Self {
-        let world = Self::without_server(place).await;
+    pub(crate) async fn start(sdk: Sdk, place: Place) -> Self {
+        let world = Self::without_server(sdk, place).await;
         let latchkey = Arc::clone(&world.host.latchkey);
         let (listener, address) = listener();
         world.proxy.leads_to(address);
@@ -110,8 +111,8 @@ impl World {
     }
 
     /// A world in which the server is a program of its own, at another origin.
-    pub(crate) async fn with_program() -> (Self, Program) {
-        let mut world = Self::without_server(Place::Other).await;
+    pub(crate) async fn with_program(sdk: Sdk) -> (Self, Program) {
+        let mut world = Self::without_server(sdk, Place::Other).await;
         let program = Program::start(&world.settings, "127.0.0.1:0").await;
         world.proxy.leads_to(program.address);
         world.server = program.address;
@@ -124,7 +125,7 @@ impl World {
         Program::start(&self.settings, &self.server.to_string()).await
     }
 
-    async fn without_server(place: Place) -> Self {
+    async fn without_server(sdk: Sdk, place: Place) -> Self {
         let browser = Browser::start().await;
         let folder = tempfile::tempdir().unwrap();
         let proxy = Proxy::start().await;
@@ -143,7 +144,7 @@ impl World {
         let clock = Arc::new(Ahead::default());
         let latchkey =
             Latchkey::open_with(&config, Arc::clone(&clock) as _, Entropy::System).unwrap();
-        let host = Arc::new(Host::new(latchkey, site, api));
+        let host = Arc::new(Host::new(latchkey, sdk, site, api));
         if place == Place::Other {
             let router = site_router(Arc::clone(&host));
             tokio::spawn(serve_router(pages, router, HEAD, std::future::pending()));

@@ -1,0 +1,15 @@
+//! The edge: what the rule asks for, done by a browser; what happens in the page, told to the rule.
+//!
+//! * [`Launch`] — where the key comes from: options, or the block in the page.
+//! * [`Session`] — one connection: performs effects, listens to the page's life.
+//! * [`Page`] — the surroundings that are used.
+
+mod follow;
+mod launch;
+mod page;
+mod request;
+mod session;
+
+pub use launch::{Launch, shown, soon};
+pub use page::Page;
+pub use session::{Done, Session, Settle, Tell};

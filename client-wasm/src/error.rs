@@ -1,0 +1,72 @@
+//! What can go wrong, and what to do.
+
+use crate::rule::{EndReason, EntryFault, Failure};
+use latchkey_protocol::error::SeenCode;
+use thiserror::Error;
+
+/// A refusal, the server's or our own, as [`Error::Refused`] and [`crate::Notice::Refused`] tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The stable name, as `score_above_max`; it may be one of a later version.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Path of the member at fault, as `entries[3].event`.
+    pub field: Option<String>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+}
+
+impl Refusal {
+    /// The code as one of the protocol's, or as one of a later version.
+    pub fn seen(&self) -> SeenCode {
+        SeenCode::parse(&self.code)
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The page gives no key. From [`crate::Activity::connect`] only.
+    #[error("{0}")]
+    Entry(EntryFault),
+    /// Refused for good, and no longer kept.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// There is no key any more.
+    #[error("The key has ended ({reason}): reload the page.")]
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// Whether the operation is stored: the next launch of the same user and activity sends it.
+        kept: bool,
+    },
+    /// The server answered in a way that this version cannot read, though it did the work.
+    #[error(
+        "The server's answer is of a newer version: build the plugin with a newer latchkey-client."
+    )]
+    Unreadable,
+}
+
+impl Error {
+    /// The stable name of what happened: `block_missing`, `block_repeated`, `block_damaged`, `ended`,
+    /// `unreadable`, or the code of the refusal.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Entry(fault) => fault.code(),
+            Self::Refused(refusal) => &refusal.code,
+            Self::Ended { .. } => "ended",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Ended { reason, kept } => Self::Ended { reason, kept },
+        }
+    }
+}
