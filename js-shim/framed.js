@@ -1,7 +1,7 @@
 // A page in a frame, without a login and perhaps without an origin: its launch, its renewals and its storage
 // come from the page around it, over a channel that only the two of them hold.
 import { BlockError, attempt } from "./protocol.js";
-/** @import * as Shapes from "./shapes.js" */
+/** @import * as Shapes from "./frame-shapes.js" */
 
 // stands in the place of a renewal address; never fetched
 const RENEWAL = "latchkey:parent";

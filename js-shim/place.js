@@ -3,7 +3,7 @@
 import { takeBlock } from "./latchkey.js";
 import { newOutbox } from "./outbox.js";
 import { BlockError, attempt, hex, readToken } from "./protocol.js";
-/** @import * as Shapes from "./shapes.js" */
+/** @import * as Shapes from "./frame-shapes.js" */
 
 const ROOM = 1 << 20; // characters kept for a frame at most
 const DEADLINE = 2e4;

@@ -7,6 +7,7 @@
 //! * `site` — every address of the site; `guard` — what each request must show, and what each answer bears.
 //! * `login` — logging in and out; `launch` — keys for pages, and their renewal.
 //! * `pages` — what people see; `chart` — the drawing on one of them; `built` — what two of them load.
+//! * `ruling` — what teachers decide about grades.
 
 pub mod accounts;
 mod built;
@@ -16,6 +17,7 @@ mod guard;
 mod launch;
 mod login;
 mod pages;
+mod ruling;
 mod site;
 mod throttle;
 
@@ -23,7 +25,7 @@ use crate::accounts::{Accounts, AccountsError};
 use crate::built::Built;
 use crate::site::Site;
 use latchkey_server::clock::Entropy;
-use latchkey_server::config::{Config, HostConfig, HostSecret};
+use latchkey_server::config::{Config, HostConfig};
 use latchkey_server::{Latchkey, StartError, serve_opened, serve_router};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -101,13 +103,11 @@ impl Demo {
         config.public_url.clone_from(&api);
         config.data.clone_from(&options.data);
         config.hosts.retain(|host| host.id != HOST);
-        config.hosts.push(HostConfig {
-            id: HOST.into(),
-            secrets: vec![HostSecret { number: 1, secret: accounts.host_secret().to_owned() }],
-            origins: origins.clone(),
-            // For the activity that stands in a sandboxed frame.
-            opaque_origins: true,
-        });
+        let mut host = HostConfig::new(HOST, accounts.host_secret());
+        host.origins.clone_from(&origins);
+        // For the activity that stands in a sandboxed frame.
+        host.opaque_origins = true;
+        config.hosts.push(host);
         let latchkey = Latchkey::open(&config)?;
         tracing::info!(users = accounts.all().len(), "open");
         Ok(Self {

@@ -4,7 +4,7 @@ use crate::accounts::Accounts;
 use crate::built::{self, Built};
 use crate::pages::{self, assets};
 use crate::throttle::Throttle;
-use crate::{guard, launch, login};
+use crate::{guard, launch, login, ruling};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -98,6 +98,8 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/renew/{activity}", post(launch::renew))
         // --- teachers
         .route("/gradebook/{activity}", get(pages::gradebook::page))
+        .route("/gradebook/{activity}/grade/{user}", post(ruling::set))
+        .route("/gradebook/{activity}/void", post(ruling::void))
         .route("/insight/{activity}", get(pages::insight::page))
         .fallback(async || Failure::NotFound)
         .layer(sessions)
@@ -126,6 +128,9 @@ pub(crate) enum Failure {
     /// A form that was not sent by a page of the site.
     #[error("a form of another site")]
     ForeignForm,
+    /// A score that is none.
+    #[error("not a score")]
+    NoScore,
     /// What is stored cannot be had.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -169,6 +174,11 @@ impl Failure {
                 StatusCode::FORBIDDEN,
                 "That did not come from this site",
                 "The form was sent by another page. Please use the forms here.",
+            ),
+            Self::NoScore => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "That is not a score",
+                "Please go back and write a number from zero to the activity's maximum.",
             ),
             Self::Store(_)
             | Self::Session(_)

@@ -1,3 +1,3 @@
 /** @type {Shapes.Enter} */
 export const enter: Shapes.Enter;
-import type * as Shapes from "./shapes.js";
+import type * as Shapes from "./frame-shapes.js";

@@ -1,3 +1,3 @@
 /** @type {Shapes.Place} */
 export const place: Shapes.Place;
-import type * as Shapes from "./shapes.js";
+import type * as Shapes from "./frame-shapes.js";

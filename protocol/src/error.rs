@@ -48,8 +48,24 @@ codes! {
     KeyRenew "key_renew" 401 false "This key has ended. Renew it through the page's renewal address, or reload the page.";
     /// The key is good but not for this function, page, network or mode.
     KeyScope "key_scope" 403 false "The key does not allow this call: check its functions, origins, networks and mode.";
+    /// The operator does not let this network, user or role do it.
+    NotAllowed "not_allowed" 403 false "The operator of this server does not allow this from this network, to this user or in this role. Ask them; their log names the rule under request_id.";
+    /// The operator has switched the function off.
+    FunctionOff "function_off" 403 false "The operator of this server has switched this function off.";
+    /// The operator has switched the protocol off.
+    ProtocolOff "protocol_off" 403 false "The operator of this server has switched this way to talk to it off.";
     /// Thefts were found again and again in this web session and activity.
     KeyLocked "key_locked" 403 true "Keys of this activity were found in two hands repeatedly. Wait ten minutes, log in again, then reload the page.";
+    /// No signature of a host, or not a good one: one answer for all.
+    HostUnauthorized "host_unauthorized" 401 false "The request is not signed by a host of this server. See the documentation for hosts.";
+    /// Signed too long ago, or in the future.
+    HostClock "host_clock" 401 false "The time in the signature is more than five minutes from server_time. Set the clock of the host.";
+    /// The nonce was used before.
+    NonceReused "nonce_reused" 401 false "This nonce was used before. Sign every request anew, with fresh randomness.";
+    /// Plain HTTP where the operator wants TLS, or with a secret sent as it is.
+    HttpsRequired "https_required" 403 false "This is taken over HTTPS only: others could read it on the way.";
+    /// The activity is hidden.
+    ActivityHidden "activity_hidden" 403 false "The activity is hidden at the moment. Reload the page when it is shown again.";
     /// No such address.
     NotFound "not_found" 404 false "There is nothing at this address.";
     /// No function of that name.
@@ -60,6 +76,8 @@ codes! {
     SlowSender "slow_sender" 408 true "The request took too long to arrive. Send it again.";
     /// Another request for the same thing is being worked on.
     Busy "busy" 409 true "Another request for the same thing is under way. Send it again.";
+    /// Several have that value.
+    Ambiguous "ambiguous" 409 false "More than one has this value. Ask by id.";
     /// The body is over the limit.
     BodyTooLarge "body_too_large" 413 false "The body is over the size limit. Send fewer calls at a time.";
     /// The body is of a type we do not read.
@@ -70,6 +88,8 @@ codes! {
     BadJson "bad_json" 400 false "The body is not a JSON object in UTF-8, or a member stands twice in an object of it.";
     /// A query that cannot be read.
     BadQuery "bad_query" 400 false "The query of the address cannot be read. See the function's documentation.";
+    /// A version of the wire that is not spoken, or not any more.
+    UnknownVersion "unknown_version" 400 false "The version in Latchkey-Version is not spoken here. Leave the header out for the newest one.";
     /// An id was used for something else before.
     IdReused "id_reused" 422 false "This id was used before with other content. Give every operation an id of its own.";
     /// A member that does not exist.
@@ -82,6 +102,12 @@ codes! {
     OutOfRange "out_of_range" 422 false "The field named is outside its limits. See the function's documentation.";
     /// The body says who or what for; only the key may.
     ForeignSubject "foreign_subject" 422 false "User, activity and attempt come from the key. The field named says another.";
+    /// The same id twice in one list.
+    Duplicate "duplicate" 422 false "The list holds this id twice. The first one counts.";
+    /// A value that only one may have.
+    Taken "taken" 422 false "Another one of this host has the value of the field named.";
+    /// An id that is not known.
+    UnknownReference "unknown_reference" 422 false "The field named refers to something that this host has not set.";
     /// A score above the maximum.
     ScoreAboveMax "score_above_max" 422 false "The score is above the maximum.";
     /// A score below zero.
@@ -98,20 +124,37 @@ codes! {
     DataTooDeep "data_too_deep" 422 false "The data of an entry is nested more than 16 levels deep.";
     /// A cursor that this list never gave.
     BadCursor "bad_cursor" 422 false "This cursor is not from this list. Start without one.";
-    /// More calls than the key's rate.
-    RateLimited "rate_limited" 429 true "Too many calls with this key. Wait as long as Retry-After says, then send it again.";
+    /// A cursor of a state that was lost when the database was restored from an older copy.
+    CursorLost "cursor_lost" 410 false "What this cursor points to was lost: the database was restored from an older copy. Start without one; ids tell what you have already.";
+    /// More calls than the rate of the key, the user or the host.
+    RateLimited "rate_limited" 429 true "Too many calls in a short time. Wait as long as Retry-After says, then send it again.";
     /// The user or web session holds as many live keys as allowed.
     TooManyKeys "too_many_keys" 429 true "Too many pages are open for this user. Close some, then reload the page.";
     /// Our fault.
     Internal "internal" 500 true "Something failed on the server. Nothing was stored unless a retry says so; send it again with the same id.";
     /// The database cannot be reached or written.
     StoreUnavailable "store_unavailable" 503 true "The server cannot store anything at the moment. Nothing was lost; send it again with the same id.";
+    /// The operator has switched the server off for a while.
+    Disabled "disabled" 503 true "The server is switched off for the moment. Wait as long as Retry-After says, then send it again.";
 }
 
 impl ErrorCode {
     /// The code of a text on the wire, `None` if this version does not know it.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+/// One of the texts on the wire.
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ErrorCode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ErrorCode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let codes: Vec<_> = Self::ALL.iter().map(|code| code.as_str()).collect();
+        schemars::json_schema!({ "type": "string", "enum": codes })
     }
 }
 
@@ -185,8 +228,9 @@ mod tests {
     fn what_may_be_retried_has_a_status_that_says_so() {
         for code in ErrorCode::ALL {
             let by_status = matches!(code.status(), 408 | 409 | 429 | 500..=599);
-            // A lock ends by itself, but only a new login lifts it: the one exception.
-            assert!(code.retryable() == by_status || *code == ErrorCode::KeyLocked, "{code:?}");
+            // A lock ends by itself, but only a new login lifts it; two of one name stay two.
+            let exceptions = [ErrorCode::KeyLocked, ErrorCode::Ambiguous];
+            assert!(code.retryable() == by_status || exceptions.contains(code), "{code:?}");
             assert!(code.message().ends_with('.'));
         }
     }

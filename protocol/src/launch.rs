@@ -5,12 +5,15 @@
 //! this version does not know are refused rather than ignored, since a misspelt restriction would
 //! otherwise grant what it was meant to forbid.
 
+mod signed;
+
+pub use signed::SignedLaunch;
+
 use crate::mac::Signer;
 use crate::token::KeyId;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::fmt;
 use thiserror::Error;
 
 /// The most bytes of a launch token that are looked at.
@@ -48,6 +51,52 @@ pub enum Mode {
     Review,
 }
 
+/// What the user is in the course. What each role may call is the operator's to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Learns. A launch that names no role is a student's.
+    Student,
+    /// Helps to teach.
+    Assistant,
+    /// Teaches.
+    Teacher,
+    /// Makes the content.
+    Author,
+    /// Runs the course or the site.
+    Manager,
+    /// Watches: a parent, a mentor.
+    Observer,
+    /// Belongs to no course.
+    Guest,
+}
+
+impl Role {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Student,
+        Self::Assistant,
+        Self::Teacher,
+        Self::Author,
+        Self::Manager,
+        Self::Observer,
+        Self::Guest,
+    ];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Student => "student",
+            Self::Assistant => "assistant",
+            Self::Teacher => "teacher",
+            Self::Author => "author",
+            Self::Manager => "manager",
+            Self::Observer => "observer",
+            Self::Guest => "guest",
+        }
+    }
+}
+
 /// Whether the token changes with use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +110,7 @@ pub enum Rotation {
 
 /// Which of a user's submissions is the standing grade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GradeMethod {
     /// The best.
@@ -164,6 +214,9 @@ pub struct LaunchClaims {
     /// Whose entries `recent` shows.
     #[serde(default)]
     pub recent: RecentScope,
+    /// What the user is there; none is a student. With several, what any of them may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
     /// The host's web session, hashed by the host or opaque: its end ends the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -221,6 +274,7 @@ impl LaunchClaims {
             key_exp: None,
             functions: None,
             recent: RecentScope::Own,
+            roles: Vec::new(),
             session: None,
             origins: None,
             networks: None,
@@ -322,84 +376,10 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnedHeader {
-    alg: String,
-    typ: String,
-    kid: String,
-}
-
-/// A launch token whose signature nobody has looked at yet.
-pub struct SignedLaunch<'a> {
-    signed: &'a str,
-    payload: &'a str,
-    mac: Vec<u8>,
-    host: String,
-    secret: u32,
-}
-
-impl<'a> SignedLaunch<'a> {
-    /// Reads the header and nothing else.
-    ///
-    /// # Errors
-    /// [`LaunchError::TooLong`], [`LaunchError::Shape`] or [`LaunchError::Header`].
-    pub fn parse(text: &'a str) -> Result<Self, LaunchError> {
-        if text.len() > MAX_LEN {
-            return Err(LaunchError::TooLong);
-        }
-        let (signed, mac) = text.rsplit_once('.').ok_or(LaunchError::Shape)?;
-        let (header, payload) = signed.split_once('.').ok_or(LaunchError::Shape)?;
-        let header: OwnedHeader =
-            serde_json::from_slice(&decode(header)?).map_err(|_| LaunchError::Header)?;
-        if header.alg != "HS256" || header.typ != TYPE {
-            return Err(LaunchError::Header);
-        }
-        let (host, secret) = header.kid.rsplit_once('.').ok_or(LaunchError::Header)?;
-        let secret = secret.parse().map_err(|_| LaunchError::Header)?;
-        Ok(Self { signed, payload, mac: decode(mac)?, host: host.to_owned(), secret })
-    }
-
-    /// The host that is said to have signed it, and the number of the secret.
-    pub fn signer(&self) -> (&str, u32) {
-        (&self.host, self.secret)
-    }
-
-    /// Checks the signature with that secret, then reads the claims. Ages are the caller's matter.
-    ///
-    /// # Errors
-    /// [`LaunchError::Signature`], [`LaunchError::Claims`], [`LaunchError::Issuer`] or
-    /// [`LaunchError::Value`].
-    pub fn open(&self, secret: &Signer) -> Result<LaunchClaims, LaunchError> {
-        // A JWT carries the whole MAC; the shorter one is for session tokens only.
-        if self.mac.len() != 32 || !secret.verifies(self.signed.as_bytes(), &self.mac) {
-            return Err(LaunchError::Signature);
-        }
-        let claims: LaunchClaims =
-            serde_json::from_slice(&decode(self.payload)?).map_err(|_| LaunchError::Claims)?;
-        if claims.iss != self.host {
-            return Err(LaunchError::Issuer);
-        }
-        claims.check_values()?;
-        Ok(claims)
-    }
-}
-
-/// Shows whose it claims to be, nothing of its content.
-impl fmt::Debug for SignedLaunch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SignedLaunch({}.{} …)", self.host, self.secret)
-    }
-}
-
 fn encode(value: &impl Serialize) -> Result<String, LaunchError> {
     serde_json::to_vec(value)
         .map(|json| URL_SAFE_NO_PAD.encode(json))
         .map_err(|_| LaunchError::Claims)
-}
-
-fn decode(part: &str) -> Result<Vec<u8>, LaunchError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| LaunchError::Shape)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub const MAX_COMMENT_LEN: usize = 4096;
 
 /// Input of `log`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LogInput {
     /// 1 to [`MAX_ENTRIES`] entries, stored in this order.
@@ -37,6 +38,7 @@ pub struct LogInput {
 
 /// One thing that happened in the activity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LogEntry {
     /// The client's own id: the same entry sent again is stored once.
@@ -54,6 +56,7 @@ pub struct LogEntry {
 
 /// Result of `log`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogResult {
     /// How many entries are stored, those of earlier requests with the same ids included.
     pub accepted: u32,
@@ -63,6 +66,7 @@ pub struct LogResult {
 
 /// How far the user has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// Opened.
@@ -79,6 +83,7 @@ pub enum Progress {
 
 /// Whether the score is final.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Grading {
     /// It is: the default, and the only one that counts towards the standing.
@@ -113,6 +118,22 @@ impl<T> Given<T> {
     }
 }
 
+/// On the wire: a value or `null`.
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Given<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
 impl<T: Serialize> Serialize for Given<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -130,6 +151,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
 
 /// Input of `grade`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GradeInput {
     /// 0 to `max`. Zero is a score; fractions are kept.
@@ -160,6 +182,7 @@ pub struct GradeInput {
 
 /// The grade that now counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Standing {
     /// Out of `max`; `null` while no submission counts yet.
     pub score: Option<f64>,
@@ -174,6 +197,7 @@ pub struct Standing {
 
 /// Result of `grade`: the receipt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// The submission's id.
     pub submission: String,
@@ -193,6 +217,7 @@ pub struct Receipt {
 
 /// What an item of `recent` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An entry of `log`.
@@ -205,6 +230,7 @@ pub enum Kind {
 
 /// Input of `recent`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RecentInput {
     /// 1 to [`MAX_RECENT`]; [`DEFAULT_RECENT`] if absent.
@@ -223,6 +249,7 @@ pub struct RecentInput {
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Person {
     /// The host's own id of the user.
     pub id: String,
@@ -234,6 +261,7 @@ pub struct Person {
 
 /// One item of `recent`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {
     /// The entry's id; also the cursor for `before` and `since`.
     pub id: String,
@@ -244,6 +272,7 @@ pub struct Item {
     pub event: Option<String>,
     /// Of a log entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Map<String, Value>>"))]
     pub data: Option<Box<serde_json::value::RawValue>>,
     /// Of a grade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,6 +290,7 @@ pub struct Item {
 
 /// Result of `recent`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecentResult {
     /// Newest first.
     pub items: Vec<Item>,
@@ -270,6 +300,7 @@ pub struct RecentResult {
 
 /// One call of a batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchCall {
     /// The operation's id.
@@ -284,6 +315,7 @@ pub struct BatchCall {
 
 /// What became of one call of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     /// `result` is there.

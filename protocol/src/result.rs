@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether the request as a whole was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// `result` is there.
@@ -15,6 +16,7 @@ pub enum Status {
 
 /// How the presented token stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// The newest generation: `token` holds its renewal.
@@ -26,6 +28,7 @@ pub enum KeyState {
 
 /// What a client may know of its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyStanding {
     /// How the presented token stands.
     pub state: KeyState,
@@ -35,6 +38,7 @@ pub struct KeyStanding {
 
 /// A refusal on the wire. A server writes one of its own codes, a client reads any: [`SeenError`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody<C = ErrorCode> {
     /// The stable name.
     pub code: C,

@@ -15,7 +15,10 @@ fn main() -> ExitCode {
     let check = std::env::args().any(|word| word == "--check");
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let mut good = true;
-    for (name, text) in [("functions.md", functions()), ("errors.md", errors())] {
+    let described = latchkey_server::openapi::TEXT.clone();
+    let documents =
+        [("functions.md", functions()), ("errors.md", errors()), ("openapi.json", described)];
+    for (name, text) in documents {
         let path = docs.join(name);
         let current = std::fs::read_to_string(&path).unwrap_or_default();
         if current == text {

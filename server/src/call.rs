@@ -5,17 +5,19 @@
 //! cannot reach anything that its key does not allow, since users and activities are not its to name.
 
 use crate::error::Refusal;
+use crate::in_force::InForce;
 use crate::instant;
 use crate::keys::decide::{Decision, Presented, ReplyToken, decide};
 use crate::keys::launch;
 use crate::latchkey::Latchkey;
-use crate::plan::Plan;
-use crate::policy::{network_allowed, origin_allowed};
+use crate::plan::{Granted, Plan};
+use crate::policy::{Denied, network_allowed, origin_allowed};
 use crate::reply::Reply;
 use crate::store::{
-    Accepted, Action, Grant, KeyCall, KeyRecord, NewKey, Refused, Rejected, Replayable, Verdict,
-    Work,
+    Accepted, Action, Grant, KeyCall, KeyLimits, KeyRecord, NewKey, Refused, Rejected, Replayable,
+    Verdict, Work,
 };
+use crate::version::Version;
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::MAX_OPERATION_ID_LEN;
@@ -77,6 +79,7 @@ impl Call {
                 functions: vec!["log".into(), "grade".into(), "recent".into()],
                 recent: latchkey_protocol::launch::RecentScope::Own,
                 mode: latchkey_protocol::launch::Mode::Normal,
+                roles: Vec::new(),
                 origins: Vec::new(),
                 networks: Vec::new(),
             }),
@@ -104,8 +107,12 @@ pub struct KeyRequest {
     pub token: String,
     /// `Origin` of the page.
     pub origin: Option<String>,
-    /// Where the request comes from.
-    pub address: IpAddr,
+    /// Where the request comes from; `None` if a proxy does not tell.
+    pub address: Option<IpAddr>,
+    /// The settings by which it is answered.
+    pub(crate) in_force: Arc<InForce>,
+    /// The version of the wire that was asked for.
+    pub(crate) version: Option<Version>,
     /// The client's clock when it sent.
     pub sent: Option<Millis>,
     /// What is to be done.
@@ -134,11 +141,21 @@ pub struct RawCall {
     pub args: Map<String, Value>,
 }
 
-/// A presented key whose text is in order.
+/// A presented key whose text is in order, and the settings by which it is judged.
 struct Presentation {
+    in_force: Arc<InForce>,
     id: KeyId,
     presented: Presented,
     start: Option<Arc<NewKey>>,
+}
+
+impl Presentation {
+    /// How many keys there may be of the host that launches.
+    fn key_limits(&self) -> KeyLimits {
+        let common = self.in_force.key_limits;
+        let host = self.start.as_ref().and_then(|new| self.in_force.rules.host(&new.host).ok());
+        host.map_or(common, |host| host.key_limits(common))
+    }
 }
 
 /// Who presents, once admitted: what the reply's token is made from.
@@ -151,41 +168,79 @@ impl Latchkey {
     /// Does what a request asks of a key, and says whether a page of its origin may read the answer's
     /// successes.
     pub async fn answer(&self, request: KeyRequest) -> Reply {
-        let now = self.now();
-        match self.try_answer(request, now).await {
-            Ok(reply) => reply,
-            Err(refusal) => Reply::refused(refusal),
-        }
+        let mut version = request.version;
+        let reply = self.try_answer(request, &mut version).await.unwrap_or_else(Reply::refused);
+        reply.in_version(version)
     }
 
-    async fn try_answer(&self, request: KeyRequest, now: Millis) -> Result<Reply, Refusal> {
-        let presentation = self.present(&request.token, now)?;
+    async fn try_answer(
+        &self,
+        request: KeyRequest,
+        version: &mut Option<Version>,
+    ) -> Result<Reply, Refusal> {
+        let now = self.now();
+        let presentation = present(&request.in_force, &request.token, now)?;
+        let in_force = Arc::clone(&request.in_force);
         let known = self.store.key(presentation.id).await?;
         let Some(grant) = grant_of(known.as_ref(), presentation.start.as_deref()) else {
             return Err(refused(Refused::Unknown));
         };
+        let windows = &in_force.windows;
         let outlook =
-            known.as_ref().map(|key| decide(&key.row, &presentation.presented, &self.windows, now));
-        if outlook.is_some_and(|outlook| !outlook.runs()) {
+            known.as_ref().map(|key| decide(&key.row, &presentation.presented, windows, now));
+        let hidden = known.as_ref().is_some_and(|key| key.hidden);
+        if hidden || outlook.is_some_and(|outlook| !outlook.runs()) {
             // Only the row itself says no; should it say yes after all, the client simply asks again.
             self.transact(&presentation, now, Vec::new()).await?;
             return Err(ErrorCode::Busy.into());
         }
         bind(&grant, &request)?;
+        let host = self.allow(&presentation, known.as_ref(), request.address).await?;
+        *version = version.or_else(|| in_force.rules.host(&host).ok()?.version);
+        let user = known.as_ref().map(|key| key.subject.user);
         let call = Call {
             attempt: attempt_of(known.as_ref(), presentation.start.as_deref()),
             grant,
             now,
             client_behind: request.sent.map(|sent| now.saturating_sub(sent)),
-            user: known.as_ref().map(|key| key.subject.user),
-            base: self.base(),
+            user,
+            base: Arc::clone(&in_force.public_url),
         };
-        let plan = Plan::new(&call, request.asked);
-        let granted = self.rate.take(&presentation.id, plan.cost(), now);
-        if granted == 0 {
-            return Err(Refusal::new(ErrorCode::RateLimited).after(self.rate.retry_after()));
+        let plan = Plan::new(&call, &in_force.rules, request.asked);
+        let (calls, wait) = self.rates.calls(&presentation.id, user, &host, plan.cost(), now);
+        if calls == 0 {
+            return Err(Refusal::new(ErrorCode::RateLimited).after(wait));
         }
-        self.run(&presentation, known, outlook, call, plan, granted as usize).await
+        let granted = Granted { calls: calls as usize, wait };
+        self.run(&presentation, known, outlook, call, plan, granted).await
+    }
+
+    /// Whether the operator lets the host's user use a key from that address; the host.
+    async fn allow(
+        &self,
+        presentation: &Presentation,
+        known: Option<&KeyRecord>,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<str>, Refusal> {
+        let new = presentation.start.as_deref();
+        let host =
+            known.map(|key| Arc::clone(&key.host)).or_else(|| Some(new?.host.as_str().into()));
+        let host = host.ok_or(ErrorCode::KeyRenew)?;
+        let told = |denied: Denied| Refusal::from(denied).from_address(address);
+        let rules = presentation.in_force.rules.host(&host).map_err(told)?;
+        rules.place(address).map_err(told)?;
+        if rules.asks_for_user() {
+            // A launch token of another user than its key's is found out in the transaction.
+            let user: Arc<str> = match new {
+                Some(new) => new.user.as_str().into(),
+                None => {
+                    let owner = self.owners.of(presentation.id, self.store.as_ref()).await?;
+                    owner.ok_or_else(|| refused(Refused::Unknown))?
+                }
+            };
+            rules.user(&user, address).map_err(told)?;
+        }
+        Ok(host)
     }
 
     async fn run(
@@ -195,9 +250,9 @@ impl Latchkey {
         outlook: Option<Decision>,
         mut call: Call,
         mut plan: Plan,
-        granted: usize,
+        granted: Granted,
     ) -> Result<Reply, Refusal> {
-        let work = plan.work(granted);
+        let work = plan.work(granted.calls);
         let (admitted, outcomes) = match (known, outlook) {
             // Nothing to write: what memory knows may say yes.
             (Some(key), Some(decision)) if decision.is_yes() && only_reads(&work) => {
@@ -213,44 +268,17 @@ impl Latchkey {
             _ => self.transact(presentation, call.now, work).await?,
         };
         call.user = Some(admitted.key.subject.user);
-        let reply = plan.reply(&call, granted, outcomes, self.rate.retry_after());
+        let reply = plan.reply(&call, granted, outcomes);
         let standing = KeyStanding {
             state: if admitted.token.is_some() { KeyState::Current } else { KeyState::Late },
             expires_at: instant::format(admitted.key.row.key_exp),
         };
         let token = admitted.token.map(|token| {
             let branch = token.branch.unwrap_or_else(|| self.entropy.bytes());
-            self.secrets.keyring.seal(presentation.id, token.generation, branch, call.now)
+            let keyring = &presentation.in_force.secrets.keyring;
+            keyring.seal(presentation.id, token.generation, branch, call.now)
         });
         Ok(reply.with_key(token, standing))
-    }
-
-    /// Reads a presented key's text; costs no I/O and no memory but for what it says.
-    fn present(&self, text: &str, now: Millis) -> Result<Presentation, Refusal> {
-        let invalid =
-            |cause: &dyn std::fmt::Display| Err(Refusal::new(ErrorCode::KeyInvalid).because(cause));
-        if text.starts_with(latchkey_protocol::token::PREFIX) {
-            return match self.secrets.keyring.open(text, now) {
-                Ok(token) => Ok(Presentation {
-                    id: token.key_id,
-                    presented: Presented {
-                        generation: token.generation,
-                        branch: token.branch,
-                        stamped_at: Millis::from(token.issued_at) * 1000,
-                    },
-                    start: None,
-                }),
-                Err(error) => invalid(&error),
-            };
-        }
-        match launch::open(text, &self.secrets.hosts, &self.lifetimes, now) {
-            Ok(open) => Ok(Presentation {
-                id: open.id,
-                presented: open.presented,
-                start: Some(Arc::new(open.new)),
-            }),
-            Err(error) => invalid(&error),
-        }
     }
 
     async fn transact(
@@ -265,8 +293,8 @@ impl Latchkey {
                 id: presentation.id,
                 presented: presentation.presented,
                 start: presentation.start.clone(),
-                windows: self.windows,
-                limits: self.key_limits,
+                windows: presentation.in_force.windows,
+                limits: presentation.key_limits(),
                 now,
                 work,
             })
@@ -310,6 +338,38 @@ impl Latchkey {
     }
 }
 
+/// Reads a presented key's text; costs no I/O and no memory but for what it says.
+fn present(in_force: &Arc<InForce>, text: &str, now: Millis) -> Result<Presentation, Refusal> {
+    let invalid =
+        |cause: &dyn std::fmt::Display| Err(Refusal::new(ErrorCode::KeyInvalid).because(cause));
+    let secrets = &in_force.secrets;
+    let in_force = Arc::clone(in_force);
+    if text.starts_with(latchkey_protocol::token::PREFIX) {
+        return match secrets.keyring.open(text, now) {
+            Ok(token) => Ok(Presentation {
+                in_force,
+                id: token.key_id,
+                presented: Presented {
+                    generation: token.generation,
+                    branch: token.branch,
+                    stamped_at: Millis::from(token.issued_at) * 1000,
+                },
+                start: None,
+            }),
+            Err(error) => invalid(&error),
+        };
+    }
+    match launch::open(text, &secrets.hosts, &in_force.lifetimes, now) {
+        Ok(open) => Ok(Presentation {
+            in_force,
+            id: open.id,
+            presented: open.presented,
+            start: Some(Arc::new(open.new)),
+        }),
+        Err(error) => invalid(&error),
+    }
+}
+
 fn grant_of(known: Option<&KeyRecord>, start: Option<&NewKey>) -> Option<Arc<Grant>> {
     known.map(|key| Arc::clone(&key.grant)).or_else(|| start.map(|new| Arc::new(new.grant.clone())))
 }
@@ -339,6 +399,7 @@ fn only_reads(work: &[Work]) -> bool {
 fn refused(why: Refused) -> Refusal {
     match why {
         Refused::Locked => Refusal::new(ErrorCode::KeyLocked),
+        Refused::Hidden => Refusal::new(ErrorCode::ActivityHidden),
         Refused::TooManyKeys => Refusal::new(ErrorCode::TooManyKeys).after(60),
         Refused::Decided(decision) => {
             Refusal::new(ErrorCode::KeyRenew).because(format!("{decision:?}"))

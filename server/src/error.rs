@@ -1,9 +1,11 @@
 //! Refusals inside the server: a code for the client, and a cause for the log.
 
+use crate::policy::Denied;
 use crate::store::{Rejected, StoreError};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::result::ErrorBody;
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 /// Why a request, or one call of it, is not done.
 #[derive(Debug)]
@@ -16,12 +18,16 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
     /// What only the log is told. Never anything from the request.
     pub cause: Option<String>,
+    /// The operator's setting that says so, for the log.
+    pub rule: Option<Cow<'static, str>>,
+    /// Where the request came from, if the operator may have to know.
+    pub address: Option<IpAddr>,
 }
 
 impl Refusal {
     /// A refusal of that code.
     pub fn new(code: ErrorCode) -> Self {
-        Self { code, field: None, retry_after: None, cause: None }
+        Self { code, field: None, retry_after: None, cause: None, rule: None, address: None }
     }
 
     /// A refusal because of a member of the request.
@@ -39,6 +45,11 @@ impl Refusal {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// The same, for a request from that address.
+    pub fn from_address(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
     /// As the client sees it.
     pub fn body(&self) -> ErrorBody {
         ErrorBody::new(self.code, self.field.clone().map(Cow::into_owned))
@@ -48,6 +59,12 @@ impl Refusal {
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
         Self::new(code)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self { rule: Some(denied.rule), ..Self::new(denied.code) }
     }
 }
 

@@ -4,7 +4,7 @@
 //! submission costs one row and a teacher may change the method at any time.
 
 use latchkey_protocol::launch::GradeMethod;
-use latchkey_protocol::payload::Progress;
+use latchkey_protocol::payload::{Given, Progress};
 
 /// Why a score is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub fn accept(score: f64, max: Option<f64>, activity_max: f64) -> Result<(f64, f
     }
 }
 
+/// A score out of `from` as one out of `to`. Equal maxima must not touch the digits.
+pub fn scaled(score: f64, from: f64, to: f64) -> f64 {
+    if from == to { score } else { score / from * to }
+}
+
 /// One submission that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
@@ -48,6 +53,19 @@ pub struct Scored {
     pub max: f64,
     /// Its place in time by the client's hybrid clock, milliseconds.
     pub sequence: i64,
+}
+
+/// One submission with all that it may change, in the order of arrival.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission<'a> {
+    /// Its score.
+    pub scored: Scored,
+    /// Whether the score counts: it is fully graded.
+    pub counts: bool,
+    /// What it says to the student; null takes back what was said.
+    pub comment: Given<&'a str>,
+    /// How far the student has come, if it says so.
+    pub progress: Option<Progress>,
 }
 
 /// What the submissions come to. Scores are out of `max`.
@@ -79,11 +97,36 @@ impl Tally {
         Self { max, ..Self::default() }
     }
 
+    /// What these submissions, in the order of their arrival, come to. An override is not among them:
+    /// whoever recomputes carries it over.
+    pub fn of<'a>(max: f64, submissions: impl IntoIterator<Item = Submission<'a>>) -> Self {
+        let mut tally = Self::new(max);
+        submissions.into_iter().for_each(|submission| tally.take(&submission));
+        tally
+    }
+
+    /// One submission more. Comment and progress follow the newest; one that arrives late does not
+    /// turn them back.
+    pub fn take(&mut self, submission: &Submission<'_>) {
+        if self.is_newest(submission.scored.sequence) {
+            self.progress = submission.progress.or(self.progress);
+            match submission.comment {
+                Given::Absent => {}
+                Given::Null => self.comment = None,
+                Given::Value(text) => self.comment = Some(text.to_owned()),
+            }
+        }
+        if submission.counts {
+            self.add(submission.scored);
+        }
+    }
+
     /// The same out of another maximum, when the activity's has changed.
     pub fn rescaled(mut self, max: f64) -> Self {
         // Equal maxima must not touch the digits.
         if max != self.max && self.max > 0.0 {
             let factor = max / self.max;
+            self.overridden = self.overridden.map(|score| score * factor);
             self.sum *= factor;
             self.highest *= factor;
             self.first.0 *= factor;
@@ -93,14 +136,10 @@ impl Tally {
         self
     }
 
-    /// One submission more. The order in which submissions arrive does not matter but for equal
-    /// sequences, of which the one that arrives later is the later.
+    /// One score more. The order in which they arrive does not matter but for equal sequences, of
+    /// which the one that arrives later is the later.
     pub fn add(&mut self, scored: Scored) {
-        let score = if scored.max == self.max {
-            scored.score
-        } else {
-            scored.score / scored.max * self.max
-        };
+        let score = scaled(scored.score, scored.max, self.max);
         let at = (score, scored.sequence);
         if self.count == 0 {
             (self.highest, self.first, self.latest) = (score, at, at);
@@ -124,9 +163,11 @@ impl Tally {
 
     /// The grade that counts, out of `max`; `None` while there is none.
     pub fn standing(&self, method: GradeMethod) -> Option<f64> {
-        if self.overridden.is_some() {
-            return self.overridden;
-        }
+        self.overridden.or_else(|| self.reported(method))
+    }
+
+    /// What the submissions alone come to, whatever a teacher says.
+    pub fn reported(&self, method: GradeMethod) -> Option<f64> {
         if self.count == 0 {
             return None;
         }
@@ -188,6 +229,45 @@ mod tests {
         tally.overridden = Some(7.5);
         tally.add(Scored { score: 10.0, max: 10.0, sequence: 2 });
         assert_eq!(tally.standing(GradeMethod::Highest), Some(7.5));
+        assert_eq!(tally.reported(GradeMethod::Highest), Some(10.0));
+        assert_eq!(tally.rescaled(20.0).standing(GradeMethod::Highest), Some(15.0));
+    }
+
+    fn submission(score: f64, sequence: i64, comment: Given<&str>) -> Submission<'_> {
+        let scored = Scored { score, max: 10.0, sequence };
+        Submission { scored, counts: true, comment, progress: None }
+    }
+
+    #[test]
+    fn what_is_left_out_never_was() {
+        let all = [
+            submission(4.0, 1, Given::Value("first")),
+            submission(9.0, 3, Given::Value("best")),
+            submission(6.0, 2, Given::Value("late")),
+            submission(5.0, 4, Given::Null),
+        ];
+        let without = |out: usize| {
+            let rest = all.iter().enumerate().filter(|(at, _)| *at != out);
+            Tally::of(10.0, rest.map(|(_, submission)| submission.clone()))
+        };
+        assert_eq!(without(9).comment, None);
+        assert_eq!(without(3).comment.as_deref(), Some("best"));
+        assert_eq!(without(1).standing(GradeMethod::Highest), Some(6.0));
+        assert_eq!(without(0).standing(GradeMethod::First), Some(6.0), "by sequence, not arrival");
+        assert_eq!(without(3).standing(GradeMethod::Latest), Some(9.0));
+    }
+
+    #[test]
+    fn what_does_not_count_may_still_speak() {
+        let pending = Submission {
+            counts: false,
+            progress: Some(Progress::Submitted),
+            ..submission(9.0, 1, Given::Value("wait"))
+        };
+        let tally = Tally::of(10.0, [pending]);
+        assert_eq!((tally.standing(GradeMethod::Highest), tally.count), (None, 0));
+        assert_eq!(tally.comment.as_deref(), Some("wait"));
+        assert_eq!(tally.progress, Some(Progress::Submitted));
     }
 
     #[test]

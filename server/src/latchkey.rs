@@ -2,22 +2,29 @@
 
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::keys::decide::Windows;
-use crate::keys::launch::{self, Lifetimes, OpenLaunch};
+use crate::gate::Denials;
+use crate::host::body::BodyRoom;
+use crate::in_force::InForce;
+use crate::keys::launch::{self, OpenLaunch};
 use crate::keys::mint::{self, MintError};
-use crate::rate::RateLimit;
+use crate::owners::Owners;
+use crate::rate::Rates;
 use crate::secrets::{Secrets, SecretsError, make_folder};
 use crate::store::sqlite::{Ended, SqliteStore};
-use crate::store::{KeyLimits, SharedStore, StoreError};
+use crate::store::{Outbox, SharedStore, StoreError};
+use crate::tls::{self, Tls};
+use arc_swap::ArcSwap;
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::token::KeyId;
 use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 /// Why the server cannot start.
 #[derive(Debug, Error)]
@@ -42,17 +49,19 @@ pub enum StartError {
 /// The server's state. Share it in an [`Arc`].
 pub struct Latchkey {
     pub(crate) store: SharedStore,
-    pub(crate) secrets: Secrets,
+    in_force: ArcSwap<InForce>,
+    listen: SocketAddr,
+    data: PathBuf,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) owners: Owners,
+    pub(crate) denials: Denials,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Entropy,
-    pub(crate) rate: RateLimit,
-    pub(crate) windows: Windows,
-    pub(crate) key_limits: KeyLimits,
-    pub(crate) lifetimes: Lifetimes,
-    pub(crate) body_limit: usize,
+    pub(crate) rates: Rates,
     pub(crate) read_deadline: Duration,
-    start_limit: Duration,
-    public_url: Arc<str>,
+    pub(crate) host_bodies: BodyRoom,
+    /// Notified when there may be events for webhooks.
+    pub(crate) posted: Arc<Notify>,
     boot: u32,
     requests: AtomicU32,
     ended: Mutex<Option<Ended>>,
@@ -79,25 +88,25 @@ impl Latchkey {
         entropy: Entropy,
     ) -> Result<Arc<Self>, StartError> {
         let file = config.sqlite_file()?;
+        let certificate = tls::read(&config.tls)?;
         make_folder(&config.data)?;
         let lock = lock(&config.data)?;
         let secrets = Secrets::open(config, &entropy, clock.now())?;
         let (store, ended) = SqliteStore::open(&file, config.store.group)?;
-        let public_url = match config.public_url.as_str() {
-            "" => format!("http://{}", config.listen).into(),
-            url => url.into(),
-        };
+        let in_force = InForce::new(config, secrets)?;
+        store.subscribe(in_force.webhooks.subscriptions());
         Ok(Arc::new(Self {
+            posted: store.posted(),
             store: Arc::new(store),
-            secrets,
-            rate: RateLimit::new(config.limits.burst, config.limits.per_second),
-            windows: config.windows(),
-            key_limits: config.key_limits(),
-            lifetimes: config.lifetimes(),
-            body_limit: config.limits.body,
+            in_force: ArcSwap::from_pointee(in_force),
+            listen: config.listen,
+            data: config.data.clone(),
+            tls: certificate.map(Tls::new),
+            owners: Owners::default(),
+            denials: Denials::default(),
+            rates: Rates::new(&config.limits),
             read_deadline: config.limits.read_deadline,
-            start_limit: config.keys.start_limit,
-            public_url,
+            host_bodies: BodyRoom::new(config.limits.host_body),
             boot: u32::from_be_bytes(entropy.bytes()),
             requests: AtomicU32::new(0),
             ended: Mutex::new(Some(ended)),
@@ -107,14 +116,49 @@ impl Latchkey {
         }))
     }
 
+    /// Puts other settings in force, all at once and without a pause: rules, keys, limits, hosts with
+    /// their secrets and origins, the keyring, the files of `[tls]`. Requests under way are finished by the
+    /// settings they came in under. What [`Config::needs_restart`] names stays as it is.
+    ///
+    /// # Errors
+    /// When one of them cannot be. Nothing has changed then.
+    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+        // All that may fail comes first. Where the server listens and stores does not change under it.
+        let mut config = config.clone();
+        config.listen = self.listen;
+        config.data.clone_from(&self.data);
+        let config = &config;
+        let certificate = tls::read(&config.tls)?;
+        let secrets = Secrets::read(config, self.now())?;
+        let new = InForce::new(config, secrets)?;
+        if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
+            tls.replace(certificate);
+        }
+        self.rates.change(&config.limits);
+        self.store.subscribe(new.webhooks.subscriptions());
+        self.in_force.store(Arc::new(new));
+        self.look_for_events();
+        Ok(())
+    }
+
+    /// Delivers now what is due for webhooks, as when the clock was set.
+    pub fn look_for_events(&self) {
+        self.posted.notify_one();
+    }
+
+    /// The settings in force.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
     /// The time by the server's clock.
     pub fn now(&self) -> Millis {
         self.clock.now()
     }
 
     /// How browsers reach this server, without a slash at the end.
-    pub fn public_url(&self) -> &str {
-        &self.public_url
+    pub fn public_url(&self) -> Arc<str> {
+        Arc::clone(&self.in_force.load().public_url)
     }
 
     /// What is stored.
@@ -123,14 +167,14 @@ impl Latchkey {
     }
 
     /// The secrets in use.
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.in_force.load().secrets)
     }
 
     /// Claims with a fresh id and this server's limits, to be narrowed and described by the host.
     pub fn claims(&self, host: &str, user: &str, activity: &str) -> LaunchClaims {
         let id = KeyId(self.entropy.bytes());
-        mint::claims(host, user, activity, id, self.start_limit, self.now())
+        mint::claims(host, user, activity, id, self.in_force.load().start_limit, self.now())
     }
 
     /// Signs a launch token with the newest secret of the host it names. Stores nothing.
@@ -138,25 +182,23 @@ impl Latchkey {
     /// # Errors
     /// [`MintError`], if the host is unknown or the claims would be refused when presented.
     pub fn mint(&self, claims: &LaunchClaims) -> Result<String, MintError> {
-        mint::sign(&self.secrets.hosts, &self.lifetimes, claims, self.now())
+        let in_force = self.in_force.load();
+        mint::sign(&in_force.secrets.hosts, &in_force.lifetimes, claims, self.now())
     }
 
     /// Reads a launch token without using it; `None` if it is none of ours.
     pub fn read_launch(&self, text: &str) -> Option<OpenLaunch> {
-        launch::open(text, &self.secrets.hosts, &self.lifetimes, self.now()).ok()
+        let in_force = self.in_force.load();
+        launch::open(text, &in_force.secrets.hosts, &in_force.lifetimes, self.now()).ok()
     }
 
     /// The key that a token, launch or session, belongs to, however old it is; `None` if it is none
     /// of ours. For ending the key that a renewal replaces.
     pub fn key_of(&self, text: &str) -> Option<KeyId> {
-        match self.secrets.keyring.open(text, self.now()) {
+        match self.secrets().keyring.open(text, self.now()) {
             Ok(token) => Some(token.key_id),
             Err(_) => self.read_launch(text).map(|launch| launch.id),
         }
-    }
-
-    pub(crate) fn base(&self) -> Arc<str> {
-        Arc::clone(&self.public_url)
     }
 
     /// A name for a request, unique in this run of the server.

@@ -4,8 +4,11 @@
 //!
 //! * [`serve`] — connections; [`router`] — every address; [`request`](mod@request) and [`reply`] — the two ends of the wire.
 //! * [`call`] — from a presented key to an outcome; [`functions`] — what a key may call, one file each.
+//! * `gate` — where a request comes from, and whether it may; `in_force` — the settings it is answered by.
+//! * [`host`] — what hosts call, with a signature.
 //! * [`keys`] — the life of a key as pure functions; [`grades`] — which grade counts; [`policy`] — from where;
 //!   [`rate`] — how often.
+//! * [`webhooks`] — telling hosts what happened.
 //! * [`store`] — what is kept. [`embed`] — a key in a page. [`session`] — login sessions for hosts built on this library.
 //! * [`config`], [`secrets`], [`clock`] — what the operator and the machine give.
 //!
@@ -18,11 +21,16 @@ pub mod config;
 pub mod embed;
 pub mod error;
 pub mod functions;
+mod gate;
 pub mod grades;
+pub mod host;
+mod in_force;
 pub mod instant;
 mod json;
 pub mod keys;
 mod latchkey;
+pub mod openapi;
+mod owners;
 mod plan;
 pub mod policy;
 pub mod process;
@@ -35,7 +43,11 @@ pub mod secrets;
 mod serve;
 pub mod session;
 pub mod store;
+mod tls;
 mod unload;
+pub mod version;
+pub mod webhooks;
 
 pub use latchkey::{Latchkey, StartError};
 pub use serve::{serve, serve_opened, serve_router};
+pub use tls::OverTls;

@@ -4,13 +4,14 @@ use clap::{Args, Parser, Subcommand};
 use latchkey_protocol::launch::{Placement, RecentScope, Rotation};
 use latchkey_protocol::token::KeyId;
 use latchkey_server::clock::{Clock, Entropy, SystemClock};
-use latchkey_server::config::Config;
+use latchkey_server::config::{Config, ConfigError};
+use latchkey_server::host::client;
 use latchkey_server::keys::mint;
-use latchkey_server::process::{start_log, stop_signal};
+use latchkey_server::process::{reload_at_hangup, start_log, stop_signal};
 use latchkey_server::secrets::Secrets;
 use latchkey_server::{Latchkey, serve_opened};
 use std::error::Error;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +31,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server. Prints one line, `listening on http://ADDR`, when it is ready.
+    /// Run the server. Prints one line, `listening on http://ADDR` or
+    /// `https://ADDR`, when it is ready; reads the settings again at SIGHUP.
     Serve {
         #[command(flatten)]
         settings: Settings,
@@ -40,11 +42,78 @@ enum Command {
     },
     /// Print a launch token, to try the server with curl.
     Mint(Box<Mint>),
+    /// Do what a host does.
+    Host {
+        #[command(subcommand)]
+        command: HostCommand,
+    },
+    /// See how webhooks fare, or have their events sent again, by the running server.
+    Webhooks {
+        #[command(subcommand)]
+        command: WebhooksCommand,
+    },
     /// Read the settings, say what is wrong with them or what they come to.
     CheckConfig {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+#[derive(Subcommand)]
+enum WebhooksCommand {
+    /// Print the webhooks of a host: what waits, what failed, what is disabled.
+    List(Asker),
+    /// Send everything again that happened since a time, and enable the webhook.
+    Replay {
+        /// Id of the webhook.
+        id: String,
+        /// The time, as in 2026-11-22T09:30:00Z.
+        #[arg(long)]
+        since: String,
+        #[command(flatten)]
+        asker: Asker,
+    },
+}
+
+/// Who asks which server.
+#[derive(Args)]
+struct Asker {
+    #[command(flatten)]
+    settings: Settings,
+    /// Host whose webhooks; the only one of the settings without.
+    #[arg(long)]
+    host: Option<String>,
+    /// Address of the server, as in https://latch.example; by the settings without.
+    #[arg(long)]
+    server: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum HostCommand {
+    /// Sign a request with a secret of a host, send it, and print the answer.
+    Call(Box<HostCall>),
+}
+
+#[derive(Args)]
+struct HostCall {
+    #[command(flatten)]
+    settings: Settings,
+    /// GET, POST or DELETE.
+    method: String,
+    /// Path and query, as in /host/v1/users?limit=5.
+    path: String,
+    /// File with the body, or - for standard input. Without: no body.
+    #[arg(long)]
+    body: Option<PathBuf>,
+    /// Type of the body.
+    #[arg(long = "type", default_value = "application/json")]
+    kind: String,
+    /// Host that calls; the only one of the settings without.
+    #[arg(long)]
+    host: Option<String>,
+    /// Address of the server, as in https://latch.example; by the settings without.
+    #[arg(long)]
+    server: Option<String>,
 }
 
 #[derive(Args)]
@@ -58,7 +127,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn load(&self) -> Result<Config, Box<dyn Error>> {
+    fn load(&self) -> Result<Config, ConfigError> {
         let mut config = Config::load(self.config.as_deref())?;
         if let Some(data) = &self.data {
             config.data.clone_from(data);
@@ -124,8 +193,10 @@ fn rotation(text: &str) -> Result<Rotation, String> {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve { settings, listen } => run(&settings, listen),
+        Command::Serve { settings, listen } => run(settings, listen),
         Command::Mint(mint) => print_token(&mint),
+        Command::Host { command: HostCommand::Call(call) } => call_as_host(&call),
+        Command::Webhooks { command } => call_as_host(&command.into_call()),
         Command::CheckConfig { settings } => check(&settings),
     };
     match done {
@@ -143,8 +214,9 @@ fn say(to: &mut dyn Write, line: &str) {
     let _ = to.flush();
 }
 
-fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
-    let mut config = settings.load()?;
+fn run(settings: Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
+    let started = settings.load()?;
+    let mut config = started.clone();
     start_log(&config)?;
     let listener = TcpListener::bind(listen.unwrap_or(config.listen))
         .map_err(|error| format!("{}: {error}", listen.unwrap_or(config.listen)))?;
@@ -154,8 +226,11 @@ fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Er
         let secrets = latchkey.secrets();
         let (path, made) = (secrets.path.display().to_string(), secrets.made);
         tracing::info!(secrets = path, made, "open");
-        say(&mut std::io::stdout(), &format!("listening on http://{}", config.listen));
+        // Before the line that says that it is ready: from then on signals may come.
         let shutdown = stop_signal()?;
+        reload_at_hangup(&latchkey, started, move || settings.load())?;
+        let scheme = if config.tls.is_on() { "https" } else { "http" };
+        say(&mut std::io::stdout(), &format!("listening on {scheme}://{}", config.listen));
         Ok(serve_opened(listener, latchkey, shutdown).await?)
     })
 }
@@ -180,9 +255,72 @@ fn print_token(mint: &Mint) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+impl WebhooksCommand {
+    /// The host's own request for it.
+    fn into_call(self) -> HostCall {
+        let (method, path, asker) = match self {
+            Self::List(asker) => ("GET", "/host/v1/webhooks".to_owned(), asker),
+            Self::Replay { id, since, asker } => {
+                let escaped = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let (id, since) = (escaped(&id), escaped(&since));
+                ("POST", format!("/host/v1/webhooks/{id}/replay?since={since}"), asker)
+            }
+        };
+        let Asker { settings, host, server } = asker;
+        let (method, kind) = (method.to_owned(), "application/json".to_owned());
+        HostCall { settings, method, path, body: None, kind, host, server }
+    }
+}
+
+fn call_as_host(call: &HostCall) -> Result<(), Box<dyn Error>> {
+    let config = call.settings.load()?;
+    let (now, entropy) = (SystemClock.now(), Entropy::System);
+    let secrets = Secrets::open(&config, &entropy, now)?;
+    let mut hosts = secrets.hosts.iter();
+    let (id, host) = match (&call.host, hosts.next(), hosts.next()) {
+        (None, Some(only), None) => only,
+        (None, ..) => return Err("there are several hosts: say which by --host".into()),
+        (Some(id), ..) => secrets.hosts.get_key_value(id).ok_or("there is no such host")?,
+    };
+    let newest = host.secrets.iter().max_by_key(|(number, _)| *number);
+    let (_, secret) = newest.ok_or("the host has no secret")?;
+    let body = match call.body.as_deref().map(|path| (path, path.to_str())) {
+        None => Vec::new(),
+        Some((_, Some("-"))) => {
+            let mut body = Vec::new();
+            std::io::stdin().read_to_end(&mut body)?;
+            body
+        }
+        Some((path, _)) => {
+            std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?
+        }
+    };
+    let scheme = if config.tls.is_on() { "https" } else { "http" };
+    let server = match (&call.server, config.public_url.as_str()) {
+        (Some(server), _) => server.clone(),
+        (None, "") => format!("{scheme}://{}", config.listen),
+        (None, public) => public.to_owned(),
+    };
+    let nonce: String = entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let request = client::HostRequest {
+        method: &call.method,
+        target: &call.path,
+        kind: &call.kind,
+        body: body.into(),
+    };
+    let by = client::Signature { host: id, secret, now, nonce: &nonce };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (status, answer) = runtime.block_on(client::send(&server, request, &by))?;
+    say(&mut std::io::stdout(), &String::from_utf8_lossy(&answer));
+    if (200..300).contains(&status) { Ok(()) } else { Err(format!("status {status}").into()) }
+}
+
 fn check(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let config = settings.load()?;
     config.sqlite_file()?;
-    say(&mut std::io::stdout(), &format!("{config:#?}"));
+    config.check_files()?;
+    say(&mut std::io::stdout(), &config.shown(settings.config.as_deref())?);
     Ok(())
 }

@@ -3,12 +3,20 @@
 use crate::call::{Asked, Call, RawCall, fingerprint};
 use crate::error::Refusal;
 use crate::functions::{self, Function};
+use crate::policy::{Denied, Rules};
 use crate::reply::{Json, Reply};
 use crate::store::{Done, Operation, Rejected, Replayable, Work};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::Mode;
 use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus};
 use serde_json::{Map, Value};
+
+/// How many of the calls the rates let through, and the seconds to wait for one more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) calls: usize,
+    pub(crate) wait: u32,
+}
 
 /// The calls of a request, checked as far as they can be without the store.
 pub(crate) struct Plan {
@@ -44,15 +52,16 @@ impl Renderer {
 }
 
 impl Plan {
-    pub(crate) fn new(call: &Call, asked: Asked) -> Self {
-        let plan = |raw: RawCall| Planned { id: raw.id.clone(), planned: plan_call(call, raw) };
+    pub(crate) fn new(call: &Call, rules: &Rules, asked: Asked) -> Self {
+        let plan =
+            |raw: RawCall| Planned { id: raw.id.clone(), planned: plan_call(call, rules, raw) };
         match asked {
             Asked::One(raw) => Self { shape: Shape::One, calls: vec![plan(raw)] },
             Asked::Batch(raw) => {
                 Self { shape: Shape::Batch, calls: raw.into_iter().map(plan).collect() }
             }
             Asked::Entry(id) => {
-                let planned = authorise(call, "recent")
+                let planned = authorise(call, rules, "recent")
                     .and_then(|_| functions::Entry::plan(call, &id))
                     .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
                 Self { shape: Shape::One, calls: vec![Planned { id: None, planned }] }
@@ -74,15 +83,15 @@ impl Plan {
     pub(crate) fn reply(
         self,
         call: &Call,
-        granted: usize,
+        granted: Granted,
         outcomes: Vec<Result<Replayable, Rejected>>,
-        retry_after: u32,
     ) -> Reply {
+        let denied = self.denied();
         let mut outcomes = outcomes.into_iter();
-        let limited = || Refusal::new(ErrorCode::RateLimited).after(retry_after);
+        let limited = || Refusal::new(ErrorCode::RateLimited).after(granted.wait);
         let mut finished = self.calls.into_iter().enumerate().map(|(at, planned)| {
             let Planned { id, planned } = planned;
-            let outcome = if at >= granted {
+            let outcome = if at >= granted.calls {
                 Finished::NotRun(limited())
             } else {
                 match planned.and_then(|(renderer, _)| finish(call, renderer, outcomes.next())) {
@@ -104,11 +113,30 @@ impl Plan {
                 let calls: Vec<CallOutcome<Json>> =
                     finished.map(|(id, outcome)| outcome.on_the_wire(id)).collect();
                 match serde_json::value::to_raw_value(&BatchResult { calls }) {
-                    Ok(result) => Reply::done(result, false),
+                    Ok(result) => Reply::done(result, false).with_denied(denied),
                     Err(error) => Reply::refused(Refusal::new(ErrorCode::Internal).because(error)),
                 }
             }
         }
+    }
+}
+
+impl Plan {
+    /// The operator's rules that forbid calls of a batch, each once. That of a single call is told with
+    /// its refusal.
+    fn denied(&self) -> Vec<Denied> {
+        let mut denied: Vec<Denied> = Vec::new();
+        if matches!(self.shape, Shape::One) {
+            return denied;
+        }
+        for refusal in self.calls.iter().filter_map(|call| call.planned.as_ref().err()) {
+            if let Some(rule) = &refusal.rule
+                && denied.iter().all(|known| known.rule != *rule)
+            {
+                denied.push(Denied { code: refusal.code, rule: rule.clone() });
+            }
+        }
+        denied
     }
 }
 
@@ -145,21 +173,28 @@ fn finish(
     Ok((renderer.render(call, done)?, replayed))
 }
 
-/// Whether the key may call that function at all.
-fn authorise(call: &Call, name: &str) -> Result<&'static dyn Function, Refusal> {
+/// Whether the key may call that function at all: by the operator's switch, by its launch, by the
+/// roles it was launched with.
+fn authorise(call: &Call, rules: &Rules, name: &str) -> Result<&'static dyn Function, Refusal> {
     let function = functions::find(name).ok_or(ErrorCode::UnknownFunction)?;
+    rules.function(name)?;
     let scope = |cause: &str| Err(Refusal::new(ErrorCode::KeyScope).because(cause));
     if !call.grant.functions.iter().any(|granted| granted == name) {
         return scope("function");
     }
+    rules.capable(&call.grant.roles, name)?;
     if function.writes() && call.grant.mode != Mode::Normal {
         return scope("mode");
     }
     Ok(function)
 }
 
-fn plan_call(call: &Call, raw: RawCall) -> Result<(Renderer, Option<Work>), Refusal> {
-    let function = authorise(call, &raw.function)?;
+fn plan_call(
+    call: &Call,
+    rules: &Rules,
+    raw: RawCall,
+) -> Result<(Renderer, Option<Work>), Refusal> {
+    let function = authorise(call, rules, &raw.function)?;
     // Whose and what for is the key's to say, in whatever words a body tries it.
     for name in ["user", "user_id", "userid", "activity", "activity_id", "course", "host"] {
         if raw.args.contains_key(name) {

@@ -1,7 +1,11 @@
 //! What a program that serves needs of its process: a log, and to be told when to stop.
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::latchkey::Latchkey;
+use std::fmt::Display;
 use std::future::Future;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Starts the log on standard error, as `[log]` says. Standard output is left to the lines that other
@@ -25,7 +29,6 @@ pub fn start_log(config: &Config) -> Result<(), ConfigError> {
 /// # Errors
 /// When the signals cannot be listened to.
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -35,4 +38,43 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
         }
         tracing::info!("stopping: requests under way are finished");
     })
+}
+
+/// Reads the settings again at each SIGHUP and puts them in force. What cannot be leaves the old ones
+/// in force, and the log says why. `started` are the settings as they were read at the start; `read`
+/// reads them anew.
+///
+/// # Errors
+/// When the signal cannot be listened to.
+pub fn reload_at_hangup<E: Display>(
+    latchkey: &Arc<Latchkey>,
+    started: Config,
+    read: impl Fn() -> Result<Config, E> + Send + 'static,
+) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    // Weak: the store closes when the last share of the state is gone.
+    let latchkey = Arc::downgrade(latchkey);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let Some(latchkey) = latchkey.upgrade() else { return };
+            reload(&latchkey, &started, read());
+        }
+    });
+    Ok(())
+}
+
+fn reload<E: Display>(latchkey: &Latchkey, started: &Config, read: Result<Config, E>) {
+    let stays = "the settings are as they were";
+    let config = match read {
+        Ok(config) => config,
+        Err(error) => return tracing::error!(%error, "{stays}"),
+    };
+    if let Err(error) = latchkey.reload(&config) {
+        return tracing::error!(%error, "{stays}");
+    }
+    let waiting = started.needs_restart(&config);
+    if !waiting.is_empty() {
+        tracing::warn!(settings = waiting.join(", "), "changed, but read at the start only");
+    }
+    tracing::info!("settings read again and in force");
 }

@@ -2,6 +2,8 @@
 
 use crate::error::Refusal;
 use crate::instant;
+use crate::policy::Denied;
+use crate::version::{self, Version};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use latchkey_protocol::Millis;
@@ -19,17 +21,49 @@ pub struct Reply {
     replayed: bool,
     token: Option<String>,
     key: Option<KeyStanding>,
+    /// Calls of a batch that the operator's rules forbid, for the log: each rule once.
+    denied: Vec<Denied>,
+    /// For how many requests the refusal's line in the log stands; none, if there is to be no line.
+    lines: Option<u64>,
+    version: Version,
 }
 
 impl Reply {
     /// Done.
     pub fn done(result: Json, replayed: bool) -> Self {
-        Self { outcome: Ok(result), replayed, token: None, key: None }
+        Self::new(Ok(result), replayed)
     }
 
     /// Not done.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { outcome: Err(refusal), replayed: false, token: None, key: None }
+        Self::new(Err(refusal), false)
+    }
+
+    fn new(outcome: Result<Json, Refusal>, replayed: bool) -> Self {
+        Self {
+            outcome,
+            replayed,
+            token: None,
+            key: None,
+            denied: Vec::new(),
+            lines: Some(1),
+            version: Version::NEWEST,
+        }
+    }
+
+    /// In a version of the wire; the newest without.
+    pub(crate) fn in_version(self, version: Option<Version>) -> Self {
+        Self { version: version.unwrap_or(self.version), ..self }
+    }
+
+    /// With calls of a batch that the operator's rules forbid.
+    pub(crate) fn with_denied(self, denied: Vec<Denied>) -> Self {
+        Self { denied, ..self }
+    }
+
+    /// With a line in the log that stands for that many requests, or none.
+    pub(crate) fn logged(self, lines: Option<u64>) -> Self {
+        Self { lines, ..self }
     }
 
     /// With what the presenter is entitled to.
@@ -44,10 +78,15 @@ impl Reply {
         request_id: String,
         origin: Option<HeaderValue>,
     ) -> Response<Body> {
+        for Denied { code, rule } in &self.denied {
+            tracing::info!(request_id, code = code.as_str(), %rule, "refused in a batch");
+        }
         let (status, retry_after) = match &self.outcome {
             Ok(_) => (StatusCode::OK, None),
             Err(refusal) => {
-                log(refusal, &request_id);
+                if let Some(requests) = self.lines {
+                    log(refusal, &request_id, requests);
+                }
                 let status = StatusCode::from_u16(refusal.code.status());
                 (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), refusal.retry_after)
             }
@@ -75,6 +114,7 @@ impl Reply {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(version::HEADER, HeaderValue::from_static(self.version.as_str()));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -85,18 +125,26 @@ impl Reply {
     }
 }
 
+/// Headers that a page may read.
+const EXPOSED: &str = "Latchkey-Version, Retry-After";
+
 /// Lets a page of that origin read the answer.
 pub fn allow_origin(headers: &mut axum::http::HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
 }
 
 /// Forgeries and dead keys cost an attacker nothing, so they must not fill a disk with lines. A
 /// theft that is found has a line of its own, once.
-fn log(refusal: &Refusal, request_id: &str) {
+fn log(refusal: &Refusal, request_id: &str, requests: u64) {
     let (code, field) = (refusal.code.as_str(), refusal.field.as_deref());
     let cause = refusal.cause.as_deref();
+    if let Some(rule) = &refusal.rule {
+        let address = refusal.address.map(tracing::field::display);
+        tracing::info!(request_id, code, %rule, address, requests, "refused");
+        return;
+    }
     match refusal.code {
         ErrorCode::Internal | ErrorCode::StoreUnavailable => {
             tracing::error!(request_id, code, cause, "refused");
@@ -104,6 +152,7 @@ fn log(refusal: &Refusal, request_id: &str) {
         ErrorCode::KeyInvalid
         | ErrorCode::KeyMissing
         | ErrorCode::KeyRenew
+        | ErrorCode::HostUnauthorized
         | ErrorCode::NotFound => {
             tracing::debug!(request_id, code, cause, "refused");
         }

@@ -2,6 +2,7 @@
 
 use crate::call::{Asked, KeyRequest, RawCall};
 use crate::error::Refusal;
+use crate::gate::Arrival;
 use crate::instant;
 use crate::json;
 use axum::body::Body;
@@ -12,16 +13,13 @@ use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{BatchCall, MAX_CALLS};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A request read in full, and where it comes from.
 pub(crate) struct Arrived {
     pub(crate) headers: HeaderMap,
-    pub(crate) address: IpAddr,
-    /// The server's own origin.
-    pub(crate) own: Arc<str>,
+    /// What the gate knows of it.
+    pub(crate) arrival: Arrival,
 }
 
 /// Reads a body, up to `limit` bytes and for at most `deadline`.
@@ -98,13 +96,16 @@ impl Arrived {
     /// The page's origin. Browsers leave it out of a GET to the page's own site, but say that it is one.
     fn page_origin(&self) -> Option<&str> {
         let same = || self.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
-        Self::origin(&self.headers).or_else(|| same().then_some(&*self.own))
+        Self::origin(&self.headers).or_else(|| same().then_some(&*self.arrival.in_force.public_url))
     }
 
     fn request(self, reserved: Reserved, asked: Asked) -> Result<KeyRequest, Refusal> {
         let token = self.token(reserved.token)?;
         let origin = self.page_origin().map(str::to_owned);
-        Ok(KeyRequest { token, origin, address: self.address, sent: reserved.sent, asked })
+        let Arrival { in_force, client, version } = self.arrival;
+        let sent = reserved.sent;
+        let address = client.address;
+        Ok(KeyRequest { token, origin, address, in_force, version, sent, asked })
     }
 
     /// The key, from the header or the body. Cookies are never looked at.

@@ -10,7 +10,7 @@ use latchkey_protocol::Millis;
 use latchkey_protocol::mac::Signer;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -71,6 +71,8 @@ struct RingEntry {
 /// The secrets in use.
 #[derive(Debug)]
 pub struct Secrets {
+    /// Name of the deployment: what one gives out is of no use to another.
+    pub deployment: String,
     /// Seals session tokens.
     pub keyring: Keyring,
     /// Open launch tokens.
@@ -88,16 +90,26 @@ impl Secrets {
     /// When it cannot be read, written or understood. What is there is never overwritten.
     pub fn open(config: &Config, entropy: &Entropy, now: Millis) -> Result<Self, SecretsError> {
         let path = config.data.join(FILE);
-        let (text, made) = match fs::read_to_string(&path) {
-            Ok(text) => (text, false),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let text = fresh(entropy);
-                write_new(&config.data, &path, &text)
-                    .map_err(|error| SecretsError::File { path: path.clone(), error })?;
-                (text, true)
+        let made = match fs::exists(&path) {
+            Ok(true) => false,
+            Ok(false) => {
+                write_new(&config.data, &path, &fresh(entropy))
+                    .map_err(|error| SecretsError::File { path, error })?;
+                true
             }
             Err(error) => return Err(SecretsError::File { path, error }),
         };
+        Ok(Self { made, ..Self::read(config, now)? })
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub fn read(config: &Config, now: Millis) -> Result<Self, SecretsError> {
+        let path = config.data.join(FILE);
+        let text = fs::read_to_string(&path)
+            .map_err(|error| SecretsError::File { path: path.clone(), error })?;
         let wrong = |problem: &str| SecretsError::Content {
             path: path.clone(),
             problem: problem.to_owned(),
@@ -112,9 +124,10 @@ impl Secrets {
         let local = secret_bytes(&file.local).ok_or_else(|| wrong("local: not a secret"))?;
         Ok(Self {
             keyring: Keyring::new(&file.deployment, ring, now)?,
+            deployment: file.deployment,
             hosts: hosts(&config.hosts, &local).map_err(|error| wrong(&error.to_string()))?,
             path,
-            made,
+            made: false,
         })
     }
 }
@@ -159,7 +172,7 @@ fn ring_secret(entry: &RingEntry) -> Option<Secret> {
 fn hosts(configured: &[HostConfig], local: &[u8]) -> Result<Hosts, ConfigError> {
     if configured.is_empty() {
         let secrets = vec![(1, Signer::new(local))];
-        let host = Host { secrets, origins: Vec::new(), opaque_origins: false };
+        let host = Host { secrets, origins: Vec::new(), opaque_origins: false, bearer: false };
         return Ok(Hosts::from([(LOCAL_HOST.to_owned(), host)]));
     }
     configured
@@ -167,8 +180,9 @@ fn hosts(configured: &[HostConfig], local: &[u8]) -> Result<Hosts, ConfigError> 
         .map(|host| {
             let secrets = host.secrets.iter().map(signer).collect::<Option<_>>();
             let secrets = secrets.ok_or_else(|| ConfigError::value("hosts", "not a secret"))?;
+            let HostConfig { opaque_origins, bearer, .. } = *host;
             let origins = host.origins.clone();
-            Ok((host.id.clone(), Host { secrets, origins, opaque_origins: host.opaque_origins }))
+            Ok((host.id.clone(), Host { secrets, origins, opaque_origins, bearer }))
         })
         .collect()
 }

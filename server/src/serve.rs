@@ -3,8 +3,11 @@
 use crate::config::Config;
 use crate::latchkey::{Latchkey, StartError};
 use crate::router::router;
-use axum::Router;
+use crate::tls::{OverTls, Tls};
+use crate::webhooks::delivery::deliver;
+use axum::{Extension, Router};
 use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::TokioTimer;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -43,11 +46,18 @@ pub async fn serve_opened(
 ) -> Result<(), StartError> {
     let ended = latchkey.take_ended();
     let sweeper = tokio::spawn(sweep(Arc::clone(&latchkey)));
-    let deadline = latchkey.read_deadline;
-    let served = serve_router(listener, router(latchkey), deadline, shutdown).await;
+    let messenger = tokio::spawn(deliver(Arc::clone(&latchkey)));
+    let (deadline, tls) = (latchkey.read_deadline, latchkey.tls.clone());
+    let mut router = router(latchkey);
+    if tls.is_some() {
+        router = router.layer(Extension(OverTls));
+    }
+    let served = serve_over(listener, tls, router, deadline, shutdown).await;
     sweeper.abort();
+    messenger.abort();
     // Aborting is asked, not done: its share of the store is gone once it has ended.
     let _ = sweeper.await;
+    let _ = messenger.await;
     if let Some(ended) = ended
         && tokio::time::timeout(CLOSE, ended).await.is_err()
     {
@@ -66,6 +76,16 @@ pub async fn serve_router(
     head_deadline: Duration,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
+    serve_over(listener, None, router, head_deadline, shutdown).await
+}
+
+async fn serve_over(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    head_deadline: Duration,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
     listener.set_nonblocking(true)?;
     let handle = axum_server::Handle::<SocketAddr>::new();
     let stopper = handle.clone();
@@ -73,11 +93,28 @@ pub async fn serve_router(
         shutdown.await;
         stopper.graceful_shutdown(Some(DRAIN));
     });
-    let mut server = axum_server::from_tcp(listener)?
-        .handle(handle)
-        .acceptor(NoDelayAcceptor::new())
-        // Telling HTTP/2 from HTTP/1 would wait for the first byte without a deadline.
-        .http1_only();
+    let plain = NoDelayAcceptor::new();
+    let server = axum_server::from_tcp(listener)?.handle(handle);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = match tls {
+        None => careful(server.acceptor(plain), head_deadline).serve(service).await,
+        Some(tls) => {
+            let acceptor = RustlsAcceptor::new(tls.config()).handshake_timeout(head_deadline);
+            let server = server.acceptor(acceptor.acceptor(plain));
+            careful(server, head_deadline).serve(service).await
+        }
+    };
+    stopping.abort();
+    Ok(served?)
+}
+
+/// What holds for every connection, plain or TLS.
+fn careful<A>(
+    server: axum_server::Server<SocketAddr, A>,
+    head_deadline: Duration,
+) -> axum_server::Server<SocketAddr, A> {
+    // Telling HTTP/2 from HTTP/1 would wait for the first byte without a deadline.
+    let mut server = server.http1_only();
     server
         .http_builder()
         .http1()
@@ -85,10 +122,7 @@ pub async fn serve_router(
         .header_read_timeout(head_deadline)
         // The last bytes of a page that goes away arrive together with the end of its connection.
         .half_close(true);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = server.serve(service).await;
-    stopping.abort();
-    Ok(served?)
+    server
 }
 
 async fn sweep(latchkey: Arc<Latchkey>) {

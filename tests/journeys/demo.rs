@@ -161,7 +161,7 @@ async fn walk(hand: Hand, phone: bool) {
     let row = "[data-testid=gradebook-row][data-user=ada]";
     let standing = walk.text(&format!("{row} [data-testid=standing]")).await;
     assert!(standing.contains("9.33"), "{standing}");
-    walk.press(&format!("{row} summary")).await;
+    walk.press(&format!("{row} [data-testid=history] > summary")).await;
     let submission = format!("{row} [data-testid=submission-row]");
     walk.tab.until(&format!("document.querySelector({submission:?}).checkVisibility()")).await;
     let text = walk.text(&submission).await;

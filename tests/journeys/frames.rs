@@ -1,13 +1,12 @@
 //! A quiz in a frame without an origin: the page around has the login, the frame has a key.
 
 use crate::stage::frames::stranger;
-use crate::stage::host::Sdk;
 use crate::stage::proxy::Fate;
 use crate::stage::world::{Place, World};
 use serde_json::Value;
 
 async fn world(place: Place) -> World {
-    let world = World::start(Sdk::JavaScript, place).await;
+    let world = World::start(super::SDK, place).await;
     world.for_frames();
     world
 }

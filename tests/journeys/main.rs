@@ -23,6 +23,7 @@ macro_rules! journeys {
             mod closing;
             mod crash;
             mod faults;
+            mod frames;
             mod leaving;
             mod lesson;
             mod logins;
@@ -43,5 +44,5 @@ journeys! {
 
 mod activities;
 mod demo;
-mod frames;
+mod php;
 mod plugin;

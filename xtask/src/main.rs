@@ -1,5 +1,6 @@
 //! Everything that is done to this repository, by one command: `cargo xtask …`.
 
+mod api;
 mod run;
 mod test;
 mod tools;

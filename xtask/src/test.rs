@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and every test, in the order in which a fault is cheapest to find.
 
+use crate::api;
 use crate::run::{Outcome, cargo, complain, node, root, say, show};
 use crate::tools;
 use std::process::Command;
@@ -22,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "generated", what: "committed files are what the code generates", run: generated },
     Step { name: "deny", what: "licences, bans and duplicates of dependencies", run: deny },
     Step { name: "rust", what: "all Rust tests, the browser journeys included", run: rust },
+    Step { name: "api", what: "answers are as openapi.json says, for any request", run: api::api },
     Step { name: "bench", what: "the benchmark runs and checks every answer", run: bench },
 ];
 
@@ -105,6 +107,7 @@ fn rust() -> Outcome {
     crate::wasm::module()?;
     crate::wasm::web()?;
     crate::wasm::example()?;
+    tools::examples()?;
     cargo(&["test", "--workspace", "--locked"])
 }
 

@@ -26,6 +26,47 @@ pub(crate) fn node() -> Outcome {
     debian("npm", &["npm"])
 }
 
+/// What the examples for hosts are run with: PHP, Python, Node and a shell with openssl and curl.
+pub(crate) fn examples() -> Outcome {
+    debian("php", &["php-cli"])?;
+    debian("curl", &["curl"])?;
+    if !works("openssl", &["version"]) {
+        return Err("openssl is missing: install it with apt-get install openssl".to_owned());
+    }
+    python_packages("docs/examples/requirements.txt")?;
+    npm_packages("docs/examples")
+}
+
+/// Schemathesis, which makes requests from a description.
+pub(crate) fn schemathesis() -> Result<PathBuf, String> {
+    python_packages("xtask/requirements.txt")?;
+    Ok(root().join("target/tools/python/bin/schemathesis"))
+}
+
+/// Python packages of a list, in a folder of their own.
+fn python_packages(list: &str) -> Outcome {
+    let folder = root().join("target/tools/python");
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        debian("python3", &["python3", "python3-venv"])?;
+        let mut make = Command::new("python3");
+        show(
+            make.args(["-m", "venv"]).arg(&folder),
+            "python3 -m venv (apt-get install python3-venv)",
+        )?;
+    }
+    let mut install = Command::new(python);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ]);
+    show(install.arg(root().join(list)), &format!("pip install --requirement {list}"))
+}
+
 /// A program of Debian's: there, or installed if we may.
 fn debian(program: &str, packages: &[&str]) -> Outcome {
     if works(program, &["--version"]) {

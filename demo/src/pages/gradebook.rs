@@ -82,14 +82,17 @@ fn row(activity: &Activity, line: &Line<'_>) -> Markup {
                 div { (portrait(&account.id, &account.name)) span { (account.name) } }
             }
             td role="cell" data-label="Standing" {
-                @match score {
-                    Some(score) => span data-testid="standing" data-score=(points(score)) {
-                        strong.number { (points(score)) } span.faint { " / " (points(activity.max)) }
-                        @if standing.as_ref().is_some_and(|row| row.tally.overridden.is_some()) {
-                            span.tag { "set by a teacher" }
-                        }
-                    },
-                    None => span.faint { "–" },
+                div {
+                    @match score {
+                        Some(score) => span data-testid="standing" data-score=(points(score)) {
+                            strong.number { (points(score)) } span.faint { " / " (points(activity.max)) }
+                        },
+                        None => span.faint { "–" },
+                    }
+                    @if let Some(row) = standing.as_ref().filter(|row| row.ruling.is_some()) {
+                        (overridden(row))
+                    }
+                    (ruling_form(activity, account, standing.as_ref()))
                 }
             }
             td role="cell" data-label="Submissions" data-testid="submission-count" { (submissions.len()) }
@@ -108,7 +111,7 @@ fn row(activity: &Activity, line: &Line<'_>) -> Markup {
                             "Show " (count(submissions.len(), "submission", "submissions"))
                             span.hidden { " of " (account.name) }
                         }
-                        (history(submissions))
+                        (history(activity, submissions))
                     }
                 }
             }
@@ -116,11 +119,70 @@ fn row(activity: &Activity, line: &Line<'_>) -> Markup {
     }
 }
 
-fn history(submissions: &[SubmissionRow]) -> Markup {
+/// That a teacher set it, why, and what the submissions come to without.
+fn overridden(row: &StandingRow) -> Markup {
+    let reported = row.tally.reported(row.method);
+    let reason = row.ruling.as_ref().and_then(|ruling| ruling.reason.as_deref());
+    html! {
+        span.tag data-testid="overridden" { "set by a teacher" }
+        p.faint.ruled {
+            @match reported {
+                Some(score) => { "Reported: " span data-testid="reported" { (points(score)) } },
+                None => "Nothing was reported",
+            }
+            @if let Some(reason) = reason { " · “" (reason) "”" }
+        }
+    }
+}
+
+fn ruling_form(activity: &Activity, account: &Account, row: Option<&StandingRow>) -> Markup {
+    let action = format!("/gradebook/{}/grade/{}", activity.id, account.id);
+    let (score, reason) = (format!("score-{}", account.id), format!("reason-{}", account.id));
+    html! {
+        details.ruling data-testid="set-grade" {
+            summary { "Set grade" span.hidden { " of " (account.name) } }
+            form method="post" action=(action) {
+                label for=(score) { "Score, 0 to " (points(activity.max)) }
+                input id=(score) name="score" type="number" min="0" max=(activity.max) step="any" required;
+                label for=(reason) { "Reason" }
+                input id=(reason) name="reason" maxlength="200";
+                button.quiet type="submit" { "Set" }
+            }
+            @if row.is_some_and(|row| row.ruling.is_some()) {
+                form method="post" action=(action) {
+                    button.quiet type="submit" data-testid="release" { "Let submissions count again" }
+                }
+            }
+        }
+    }
+}
+
+/// Why a submission does not count, or the form that makes it so.
+fn validity(activity: &Activity, submission: &SubmissionRow) -> Markup {
+    let reason = format!("void-{}", submission.seq);
+    html! {
+        @match &submission.voided {
+            Some(ruling) => p.faint data-testid="voided" {
+                "Does not count: “" (ruling.reason.as_deref().unwrap_or_default()) "” · " (moment(ruling.at))
+            },
+            None => details.ruling data-testid="make-void" {
+                summary { "Do not count" span.hidden { " submission no. " (submission.seq) } }
+                form method="post" action={ "/gradebook/" (activity.id) "/void" } {
+                    input type="hidden" name="submission" value=(submission.seq);
+                    label for=(reason) { "Reason" }
+                    input id=(reason) name="reason" maxlength="200" required;
+                    button.quiet type="submit" { "Make void" }
+                }
+            },
+        }
+    }
+}
+
+fn history(activity: &Activity, submissions: &[SubmissionRow]) -> Markup {
     html! {
         ol.history {
             @for submission in submissions {
-                li data-testid="submission-row" data-submission=(submission.seq) {
+                li data-testid="submission-row" data-submission=(submission.seq) .void[submission.voided.is_some()] {
                     p.history-head {
                         strong.number { (points(submission.score)) }
                         span.faint { " / " (points(submission.max)) }
@@ -136,6 +198,7 @@ fn history(submissions: &[SubmissionRow]) -> Markup {
                         @if let Some(progress) = submission.progress { " · " (far(progress)) }
                         " · no. " (submission.seq)
                     }
+                    (validity(activity, submission))
                 }
             }
         }

@@ -6,4 +6,5 @@ mod keys;
 mod logins;
 mod placement;
 mod roles;
+mod rulings;
 mod school;

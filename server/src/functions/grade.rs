@@ -7,6 +7,7 @@ use crate::reply::Json;
 use crate::store::{Action, Done, NewSubmission};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{Given, GradeInput, MAX_COMMENT_LEN, Receipt, Standing};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 /// Submits a grade.
@@ -30,6 +31,10 @@ impl Function for Grade {
             r#"{"score":8.5,"comment":"Well done.","progress":"completed"}"#,
             r#"{"submission":"14","url":"https://latch.example/v1/entries/14","score":8.5,"max":10.0,"attempt":1,"standing":{"score":9.0,"max":10.0,"method":"highest"},"attempts_left":null}"#,
         )
+    }
+
+    fn shapes(&self, schemas: &mut SchemaGenerator) -> (Schema, Schema) {
+        (GradeInput::json_schema(schemas), schemas.subschema_for::<Receipt>())
     }
 
     fn plan(&self, call: &Call, args: &Map<String, Value>) -> Result<Action, Refusal> {

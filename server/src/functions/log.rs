@@ -9,6 +9,7 @@ use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{
     LogEntry, LogInput, LogResult, MAX_DATA_DEPTH, MAX_DATA_LEN, MAX_ENTRIES, MAX_EVENT_LEN,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 /// Writes entries to the activity's log.
@@ -32,6 +33,10 @@ impl Function for Log {
             r#"{"entries":[{"id":"0197-a","event":"answered","data":{"question":3}},{"event":"hint.shown"}]}"#,
             r#"{"accepted":2,"ids":["12","13"]}"#,
         )
+    }
+
+    fn shapes(&self, schemas: &mut SchemaGenerator) -> (Schema, Schema) {
+        (LogInput::json_schema(schemas), schemas.subschema_for::<LogResult>())
     }
 
     fn plan(&self, call: &Call, args: &Map<String, Value>) -> Result<Action, Refusal> {

@@ -12,6 +12,7 @@ use crate::error::Refusal;
 use crate::reply::Json;
 use crate::store::{Action, Done};
 use latchkey_protocol::error::ErrorCode;
+use schemars::{Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -38,6 +39,9 @@ pub trait Function: Sync {
     /// An input and its result, for the documentation: JSON texts that the tests run.
     fn example(&self) -> (&'static str, &'static str);
 
+    /// The schemas of its input and its result, for the documentation.
+    fn shapes(&self, schemas: &mut SchemaGenerator) -> (Schema, Schema);
+
     /// Checks the input and says what is to be done. Sees the verified call and nothing else.
     ///
     /// # Errors
@@ -52,7 +56,9 @@ pub trait Function: Sync {
 }
 
 /// Reads an input, refusing members that it does not have. The refusal names the path.
-fn decode<T: for<'de> Deserialize<'de>>(args: &Map<String, Value>) -> Result<T, Refusal> {
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(
+    args: &Map<String, Value>,
+) -> Result<T, Refusal> {
     // The path is only followed once something is wrong: good input must not pay for it.
     match T::deserialize(args) {
         Ok(input) => Ok(input),
@@ -64,7 +70,7 @@ fn decode<T: for<'de> Deserialize<'de>>(args: &Map<String, Value>) -> Result<T, 
 }
 
 /// The refusal of an input that does not fit, from serde's words for it.
-fn misfit(path: &str, words: &str) -> Refusal {
+pub(crate) fn misfit(path: &str, words: &str) -> Refusal {
     let named = || words.split('`').nth(1).unwrap_or_default();
     let (code, path) = if words.starts_with("unknown field") {
         (ErrorCode::UnknownField, child(path, named()))
@@ -86,7 +92,7 @@ fn child(parent: &str, name: &str) -> String {
 }
 
 /// A path is echoed only as far as it could be one of ours: nothing else of a request ever is.
-fn presentable(path: &str) -> String {
+pub(crate) fn presentable(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.[]-".contains(c);
     if path.len() <= 64 && path.chars().all(plain) { path.to_owned() } else { "?".to_owned() }
 }

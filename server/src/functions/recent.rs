@@ -10,6 +10,7 @@ use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{
     DEFAULT_RECENT, Item, Kind, MAX_RECENT, Person, RecentInput, RecentResult,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -35,6 +36,10 @@ impl Function for Recent {
             r#"{"limit":1,"kinds":["grade"]}"#,
             r#"{"items":[{"id":"14","kind":"grade","score":8.5,"max":10.0,"at":"2026-11-22T09:30:00.000Z","user":{"id":"u1","name":"Ada","own":true},"url":"https://latch.example/v1/entries/14"}],"next":"14"}"#,
         )
+    }
+
+    fn shapes(&self, schemas: &mut SchemaGenerator) -> (Schema, Schema) {
+        (RecentInput::json_schema(schemas), schemas.subschema_for::<RecentResult>())
     }
 
     fn plan(&self, call: &Call, args: &Map<String, Value>) -> Result<Action, Refusal> {

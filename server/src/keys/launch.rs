@@ -19,6 +19,8 @@ pub struct Host {
     pub origins: Vec<String>,
     /// Whether a launch may name [`OPAQUE_ORIGIN`].
     pub opaque_origins: bool,
+    /// Whether it may send a secret itself instead of a signature.
+    pub bearer: bool,
 }
 
 /// All hosts, by id.
@@ -109,6 +111,7 @@ fn new_key(
         functions: claims.functions.unwrap_or_else(defaults),
         recent: claims.recent,
         mode: claims.mode,
+        roles: claims.roles,
         origins: claims.origins.unwrap_or_else(|| host.origins.clone()),
         networks: claims.networks.unwrap_or_default(),
     };
@@ -153,6 +156,7 @@ mod tests {
             secrets: vec![(1, Signer::new(&[1; 32])), (2, Signer::new(&[2; 32]))],
             origins: vec!["https://school.example".into()],
             opaque_origins: false,
+            bearer: false,
         };
         HashMap::from([("school".to_owned(), host)])
     }

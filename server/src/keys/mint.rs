@@ -67,7 +67,7 @@ mod tests {
         let secrets = vec![(1, Signer::new(&[1; 32])), (2, Signer::new(&[2; 32]))];
         Hosts::from([(
             "school".to_owned(),
-            Host { secrets, origins: Vec::new(), opaque_origins: false },
+            Host { secrets, origins: Vec::new(), opaque_origins: false, bearer: false },
         )])
     }
 

@@ -3,16 +3,20 @@
 //! A new backend implements [`Backend`] and gets a line in [`on_each_backend`].
 
 mod activity;
+mod directory;
 mod durability;
+mod feed;
 mod grades;
 mod housekeeping;
+mod outbox;
 mod presenting;
+mod rulings;
 mod starting;
 
 use super::sqlite::SqliteStore;
 use super::*;
 use crate::keys::decide::{LAUNCH_BRANCH, Presented, Windows};
-use latchkey_protocol::launch::{GradeMethod, Mode, Placement, RecentScope};
+use latchkey_protocol::launch::{CourseDescription, GradeMethod, Mode, Placement, RecentScope};
 use latchkey_protocol::payload::{Given, Grading};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -115,6 +119,7 @@ fn launch() -> NewKey {
             functions: vec!["log".into(), "grade".into(), "recent".into()],
             recent: RecentScope::Own,
             mode: Mode::Normal,
+            roles: Vec::new(),
             origins: Vec::new(),
             networks: Vec::new(),
         },
@@ -169,7 +174,7 @@ fn with_token(number: u8, generation: u32, branch: [u8; 8]) -> Request {
         branch,
         stamped_at: None,
         now: NOW,
-        limits: KeyLimits { per_session: 64, per_user: 256, thefts: 3 },
+        limits: KeyLimits { per_session: 64, per_user: 256, per_host: 0, thefts: 3 },
         work: Vec::new(),
     }
 }

@@ -13,13 +13,21 @@
 //!
 //! `contract.rs` is the behaviour in tests, run against each backend.
 
+mod directory;
+mod feed;
+mod held;
 mod model;
+mod outbox;
 pub mod sqlite;
 
 #[cfg(test)]
 mod contract;
 
+pub use directory::*;
+pub use feed::*;
+pub use held::*;
 pub use model::*;
+pub use outbox::*;
 
 use async_trait::async_trait;
 use latchkey_protocol::Millis;
@@ -45,8 +53,14 @@ pub enum StoreError {
 }
 
 /// All that a backend is.
-pub trait Store: Keys + Records + WebSessions {}
-impl<T: Keys + Records + WebSessions> Store for T {}
+pub trait Store:
+    Keys + Nonces + Records + WebSessions + Rulings + Feeds + Outbox + Directory + HeldKeys
+{
+}
+impl<T: Keys + Nonces + Records + WebSessions + Rulings + Feeds + Outbox + Directory + HeldKeys>
+    Store for T
+{
+}
 
 /// Keys and what is done with them.
 #[async_trait]
@@ -65,7 +79,7 @@ pub trait Keys: Send + Sync {
         &self,
         host: &str,
         id: KeyId,
-        why: &'static str,
+        why: &str,
         now: Millis,
     ) -> Result<bool, StoreError>;
 
@@ -78,6 +92,22 @@ pub trait Keys: Send + Sync {
 
     /// Whether the database answers, for readiness.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// What makes a signed request of a host good once.
+#[async_trait]
+pub trait Nonces: Send + Sync {
+    /// Remembers a nonce of that host until its signature is too old; `false` if it was known.
+    ///
+    /// Kept with everything else, so that neither a restart nor a second server makes it good again: one
+    /// `INSERT` that a unique key refuses. The rate of each host bounds how many there are.
+    async fn spend_nonce(
+        &self,
+        host: &str,
+        nonce: &str,
+        until: Millis,
+        now: Millis,
+    ) -> Result<bool, StoreError>;
 }
 
 /// What a host reads back.

@@ -2,10 +2,10 @@
 
 use crate::grades::Tally;
 use crate::keys::decide::{Decision, Presented, Row, Windows};
-use crate::store::StoreError;
+use crate::store::{Ruling, StoreError};
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::{
-    CourseDescription, GradeMethod, Mode, Placement, RecentScope, UserDescription,
+    CourseDescription, GradeMethod, Mode, Placement, RecentScope, Role, UserDescription,
 };
 use latchkey_protocol::payload::{Given, Grading, Progress};
 use latchkey_protocol::token::KeyId;
@@ -21,6 +21,9 @@ pub struct Grant {
     pub recent: RecentScope,
     /// Whether it may write.
     pub mode: Mode,
+    /// What the user is; none is a student.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
     /// Origins of pages that may use it; empty for any.
     pub origins: Vec<String>,
     /// Networks that may use it; empty for any.
@@ -41,12 +44,16 @@ pub struct Subject {
 /// A key as stored.
 #[derive(Clone, Debug)]
 pub struct KeyRecord {
+    /// Id of the host whose key it is.
+    pub host: Arc<str>,
     /// Whom and what for.
     pub subject: Subject,
     /// What it may do.
     pub grant: Arc<Grant>,
     /// Where its rotation stands.
     pub row: Row,
+    /// Whether its activity is hidden. Like the row it is only believed from within a transaction.
+    pub hidden: bool,
 }
 
 /// Whom and what a key is for, by the host's own keys.
@@ -98,6 +105,8 @@ pub struct KeyLimits {
     pub per_session: u32,
     /// Of one user.
     pub per_user: u32,
+    /// Of all users of the host; 0 for no limit.
+    pub per_host: u32,
     /// How many thefts of one web session and activity in [`THEFT_WINDOW`] lock it.
     pub thefts: u32,
 }
@@ -269,6 +278,10 @@ pub enum Refused {
     TooManyKeys,
     /// Stolen keys were found too often in this web session and activity.
     Locked,
+    /// The activity is hidden.
+    Hidden,
+    /// A launch token of a user or activity that its host has deleted.
+    Deleted,
 }
 
 /// An outcome, and whether it is that of an earlier request.
@@ -390,6 +403,8 @@ pub struct StandingRow {
     pub method: GradeMethod,
     /// Newest change.
     pub updated_at: Millis,
+    /// The override in force.
+    pub ruling: Option<Ruling>,
 }
 
 /// A submission as kept.
@@ -413,4 +428,8 @@ pub struct SubmissionRow {
     pub at: Millis,
     /// The client's corrected time.
     pub client_at: Option<Millis>,
+    /// Why it does not count, if a teacher made it void.
+    pub voided: Option<Ruling>,
+    /// Whether its attempts were started again since, so that it does not count any more.
+    pub reset: bool,
 }

@@ -214,7 +214,7 @@ async fn what_of_a_batch_is_over_the_rate_is_not_run() {
     {
       "error": {
         "code": "rate_limited",
-        "message": "Too many calls with this key. Wait as long as Retry-After says, then send it again.",
+        "message": "Too many calls in a short time. Wait as long as Retry-After says, then send it again.",
         "retryable": true
       },
       "id": "4",

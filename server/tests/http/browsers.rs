@@ -16,7 +16,7 @@ async fn any_page_may_ask_beforehand() {
         assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), Some(EVIL));
         assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST"));
-        let headers = Some("authorization, content-type, idempotency-key");
+        let headers = Some("authorization, content-type, idempotency-key, latchkey-version");
         assert_eq!(answer.header("access-control-allow-headers"), headers);
         assert_eq!(answer.header("access-control-max-age"), Some("7200"));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
@@ -43,7 +43,10 @@ async fn any_page_may_read_a_refusal() {
         assert_eq!(answer.refusal(), expected);
         assert_eq!(answer.header("access-control-allow-origin"), Some(EVIL), "{expected}");
         assert_eq!(answer.header("access-control-allow-credentials"), None);
-        assert_eq!(answer.header("access-control-expose-headers"), Some("Retry-After"));
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            Some("Latchkey-Version, Retry-After")
+        );
         assert_eq!(answer.header("vary"), Some("Origin"));
     }
 }

@@ -49,6 +49,11 @@ impl Program {
         Self { address: address.parse().unwrap(), child, log }
     }
 
+    /// Its number, to send signals to.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power cut does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -5,6 +5,7 @@ use crate::server::{Server, W};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::{Mode, Placement};
 use latchkey_protocol::token::KeyId;
+use latchkey_server::config::Protocol;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ macro_rules! scenarios {
 }
 
 /// How each code comes about. The list is held against [`ErrorCode::ALL`].
-const SCENARIOS: [(ErrorCode, Scenario); 34] = scenarios! {
+const SCENARIOS: [(ErrorCode, Scenario); 40] = scenarios! {
     KeyMissing no_key,
     KeyInvalid forged_key,
     KeyRenew superseded_key,
@@ -54,7 +55,26 @@ const SCENARIOS: [(ErrorCode, Scenario); 34] = scenarios! {
     Internal damaged_result,
     StoreUnavailable lost_table,
     KeyInvalid launch_token_of_nobody,
+    NotAllowed network_of_others,
+    FunctionOff grade_switched_off,
+    ProtocolOff hosts_only,
+    HttpsRequired plain_http,
+    Disabled switched_off,
+    UnknownVersion version_of_tomorrow,
 };
+
+/// What only hosts are told or bring about: provoked in `host/`.
+const OF_HOSTS: [ErrorCode; 9] = [
+    ErrorCode::HostUnauthorized,
+    ErrorCode::HostClock,
+    ErrorCode::NonceReused,
+    ErrorCode::ActivityHidden,
+    ErrorCode::Ambiguous,
+    ErrorCode::Duplicate,
+    ErrorCode::Taken,
+    ErrorCode::UnknownReference,
+    ErrorCode::CursorLost,
+];
 
 #[tokio::test]
 async fn every_code_is_provoked() {
@@ -71,6 +91,7 @@ async fn every_code_is_provoked() {
         seen.push(format!("{}{} {object}", answer.status.as_u16(), wait.unwrap_or_default()));
         provoked.insert(code);
     }
+    provoked.extend(OF_HOSTS);
     let all: HashSet<_> = ErrorCode::ALL.iter().copied().collect();
     assert_eq!(provoked, all, "a code without a scenario, or the reverse");
     seen.sort();
@@ -78,12 +99,17 @@ async fn every_code_is_provoked() {
     400 {"error":{"code":"bad_json","message":"The body is not a JSON object in UTF-8, or a member stands twice in an object of it.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     400 {"error":{"code":"bad_query","message":"The query of the address cannot be read. See the function's documentation.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     400 {"error":{"code":"two_tokens","message":"The request carries two different keys. Send one.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
+    400 {"error":{"code":"unknown_version","message":"The version in Latchkey-Version is not spoken here. Leave the header out for the newest one.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     401 {"error":{"code":"key_invalid","message":"This key is not valid here. Renew it through the page's renewal address, or reload the page.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     401 {"error":{"code":"key_invalid","message":"This key is not valid here. Renew it through the page's renewal address, or reload the page.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     401 {"error":{"code":"key_missing","message":"Send the key as 'Authorization: Bearer …' or as the member 'token' of the JSON body.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     401 {"error":{"code":"key_renew","message":"This key has ended. Renew it through the page's renewal address, or reload the page.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
+    403 {"error":{"code":"function_off","message":"The operator of this server has switched this function off.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
+    403 {"error":{"code":"https_required","message":"This is taken over HTTPS only: others could read it on the way.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     403 {"error":{"code":"key_locked","message":"Keys of this activity were found in two hands repeatedly. Wait ten minutes, log in again, then reload the page.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
     403 {"error":{"code":"key_scope","message":"The key does not allow this call: check its functions, origins, networks and mode.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
+    403 {"error":{"code":"not_allowed","message":"The operator of this server does not allow this from this network, to this user or in this role. Ask them; their log names the rule under request_id.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
+    403 {"error":{"code":"protocol_off","message":"The operator of this server has switched this way to talk to it off.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     404 {"error":{"code":"not_found","message":"There is nothing at this address.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
     404 {"error":{"code":"unknown_function","message":"There is no function of this name. See the list of functions in the documentation.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     405 {"error":{"code":"method_not_allowed","message":"This address does not take this method. Functions are called with POST.","retryable":false},"request_id":"[id]","server_time":"[now]","status":"error"}
@@ -105,10 +131,11 @@ async fn every_code_is_provoked() {
     422 {"error":{"code":"too_many","field":"entries","message":"The list named holds more than one request may. Send it in parts.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"unknown_field","field":"scroe","message":"The field named is not part of this function.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"wrong_type","field":"score","message":"The field named has the wrong type.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
-    429 after 1 s {"error":{"code":"rate_limited","message":"Too many calls with this key. Wait as long as Retry-After says, then send it again.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
+    429 after 1 s {"error":{"code":"rate_limited","message":"Too many calls in a short time. Wait as long as Retry-After says, then send it again.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
     429 after 60 s {"error":{"code":"too_many_keys","message":"Too many pages are open for this user. Close some, then reload the page.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
     500 {"error":{"code":"internal","message":"Something failed on the server. Nothing was stored unless a retry says so; send it again with the same id.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
     503 after 2 s {"error":{"code":"store_unavailable","message":"The server cannot store anything at the moment. Nothing was lost; send it again with the same id.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
+    503 after 30 s {"error":{"code":"disabled","message":"The server is switched off for the moment. Wait as long as Retry-After says, then send it again.","retryable":true},"request_id":"[id]","server_time":"[now]","status":"error"}
     "#);
 }
 
@@ -118,6 +145,42 @@ async fn call(function: &str, args: Value) -> Answer {
 
 async fn no_key() -> Answer {
     Server::start().await.ask("POST", "/v1/log").json(&json!({"entries": []})).send().await
+}
+
+async fn network_of_others() -> Answer {
+    let server = Server::start_with(|config| config.networks = vec!["10.".into()]).await;
+    server.page().recent().await
+}
+
+async fn grade_switched_off() -> Answer {
+    let server = Server::start_with(|config| config.functions = vec!["log".into()]).await;
+    server.page().grade(1.0).await
+}
+
+async fn hosts_only() -> Answer {
+    let server = Server::start_with(|config| config.protocols = vec![Protocol::Host]).await;
+    server.page().recent().await
+}
+
+async fn plain_http() -> Answer {
+    let server = Server::start_with(|config| {
+        config.require_https = true;
+        config.trusted_proxies = vec!["127.0.0.1".into()];
+    })
+    .await;
+    let ask = server.ask("GET", "/v1/recent").header("x-forwarded-for", "203.0.113.7");
+    ask.bearer(&server.launch()).send().await
+}
+
+async fn version_of_tomorrow() -> Answer {
+    let server = Server::start().await;
+    let ask = server.ask("GET", "/v1/recent").header("latchkey-version", "2999-01-01");
+    ask.bearer(&server.launch()).send().await
+}
+
+async fn switched_off() -> Answer {
+    let server = Server::start_with(|config| config.enabled = false).await;
+    server.page().recent().await
 }
 
 async fn forged_key() -> Answer {

@@ -5,7 +5,7 @@ use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::mac::Signer;
 use latchkey_protocol::token::{Branch, KeyId, Token};
 use latchkey_server::clock::{Entropy, ManualClock};
-use latchkey_server::config::{Config, HostConfig, HostSecret};
+use latchkey_server::config::{Config, HostConfig};
 use latchkey_server::{Latchkey, StartError, serve_opened};
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
@@ -36,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
+    /// The settings in force.
+    config: std::sync::Mutex<Config>,
     pub(crate) http: HttpClient,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), StartError>>,
@@ -53,15 +55,8 @@ fn settings(folder: &TempDir) -> Config {
     config.data = folder.path().join("data");
     config.public_url = "https://latch.example".into();
     config.limits.burst = 0;
-    config.hosts = HOSTS
-        .iter()
-        .map(|(id, secret)| HostConfig {
-            opaque_origins: false,
-            id: (*id).into(),
-            secrets: vec![HostSecret { number: 1, secret: base64url(secret) }],
-            origins: Vec::new(),
-        })
-        .collect();
+    config.hosts =
+        HOSTS.iter().map(|(id, secret)| HostConfig::new(*id, base64url(secret))).collect();
     config
 }
 
@@ -76,9 +71,12 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let mut config = settings(&folder);
         change(&mut config);
+        Self::on(folder, config, Arc::new(ManualClock::new(START)))
+    }
+
+    fn on(folder: TempDir, config: Config, clock: Arc<ManualClock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Arc::new(ManualClock::new(START));
         let latchkey =
             Latchkey::open_with(&config, Arc::clone(&clock) as _, Entropy::seeded(7)).unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -86,7 +84,27 @@ impl Server {
             let _ = stopped.await;
         };
         let served = tokio::spawn(serve_opened(listener, Arc::clone(&latchkey), shutdown));
-        Self { latchkey, clock, address, folder, http: client(), stop, served }
+        let config = std::sync::Mutex::new(config);
+        Self { latchkey, clock, address, folder, config, http: client(), stop, served }
+    }
+
+    /// Stopped in order, and started again on the same folder.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { latchkey, clock, folder, config, stop, served, http, .. } = self;
+        stop.send(()).unwrap();
+        drop((latchkey, http));
+        served.await.unwrap().unwrap();
+        Self::on(folder, config.into_inner().unwrap(), clock)
+    }
+
+    /// Puts changed settings in force, or says why not.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<(), StartError> {
+        let mut config = self.config.lock().unwrap();
+        let mut changed = config.clone();
+        change(&mut changed);
+        self.latchkey.reload(&changed)?;
+        *config = changed;
+        Ok(())
     }
 
     /// Tells it to stop and lets go of it.

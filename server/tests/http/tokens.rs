@@ -37,7 +37,7 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
 #[track_caller]
 fn is_none_of_ours(answer: &Answer, what: &str) {
     assert_eq!(answer.refusal(), "401 key_invalid", "{what}");
-    let expected = r#"401 Unauthorized ["cache-control", "content-length", "content-type", "date", "x-content-type-options"] {"status":"error","error":{"code":"key_invalid","message":"This key is not valid here. Renew it through the page's renewal address, or reload the page.","retryable":false},"server_time":"[now]","request_id":"[id]"}"#;
+    let expected = r#"401 Unauthorized ["cache-control", "content-length", "content-type", "date", "latchkey-version", "x-content-type-options"] {"status":"error","error":{"code":"key_invalid","message":"This key is not valid here. Renew it through the page's renewal address, or reload the page.","retryable":false},"server_time":"[now]","request_id":"[id]"}"#;
     assert_eq!(answer.bytes(), expected, "{what}");
 }
 

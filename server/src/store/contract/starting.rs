@@ -9,6 +9,7 @@ on_each_backend!(
     an_ended_session_starts_nothing,
     one_web_session_holds_so_many_keys,
     one_user_holds_so_many_keys,
+    one_host_holds_so_many_keys,
     idle_and_ended_keys_do_not_count,
     three_thefts_lock_for_ten_minutes,
     an_id_belongs_to_one_launch,
@@ -50,7 +51,7 @@ async fn an_ended_session_starts_nothing(backend: impl Backend) {
 }
 
 async fn one_web_session_holds_so_many_keys(backend: impl Backend) {
-    let limits = KeyLimits { per_session: 2, per_user: 100, thefts: 3 };
+    let limits = KeyLimits { per_session: 2, per_user: 100, per_host: 0, thefts: 3 };
     let start = |number, session: &str, user: &str| {
         let new = NewKey { session: Some(session.into()), ..launch_for("school", user, "quiz") };
         Request { limits, ..with_launch(number, &new) }
@@ -64,7 +65,7 @@ async fn one_web_session_holds_so_many_keys(backend: impl Backend) {
 }
 
 async fn one_user_holds_so_many_keys(backend: impl Backend) {
-    let limits = KeyLimits { per_session: 1, per_user: 2, thefts: 3 };
+    let limits = KeyLimits { per_session: 1, per_user: 2, per_host: 0, thefts: 3 };
     let start = |number, host: &str, user: &str, activity: &str| Request {
         limits,
         ..with_launch(number, &launch_for(host, user, activity))
@@ -79,8 +80,26 @@ async fn one_user_holds_so_many_keys(backend: impl Backend) {
     assert_eq!(start(3, "school", "ada", "game").name(&backend).await, "start");
 }
 
+async fn one_host_holds_so_many_keys(backend: impl Backend) {
+    let limits = KeyLimits { per_session: 64, per_user: 64, per_host: 3, thefts: 3 };
+    let start = |number, host: &str, user: &str, now| {
+        Request { limits, ..with_launch(number, &launch_for(host, user, "quiz")) }.at(now)
+    };
+    for (number, user) in [(1, "ada"), (2, "bob"), (3, "eve")] {
+        assert_eq!(start(number, "school", user, NOW).name(&backend).await, "start");
+    }
+    let fourth = start(4, "school", "dan", NOW).refused(&backend).await;
+    assert_eq!(fourth, Refused::TooManyKeys);
+    assert_eq!(start(5, "academy", "ada", NOW).name(&backend).await, "start");
+    // A key that ends makes room, after a while at most.
+    assert!(backend.store().revoke("school", key_id(1), "closed", NOW).await.unwrap());
+    assert_eq!(start(4, "school", "dan", NOW + MINUTE).name(&backend).await, "start");
+    let fifth = start(6, "school", "ada", NOW + MINUTE).refused(&backend).await;
+    assert_eq!(fifth, Refused::TooManyKeys);
+}
+
 async fn idle_and_ended_keys_do_not_count(backend: impl Backend) {
-    let limits = KeyLimits { per_session: 64, per_user: 1, thefts: 3 };
+    let limits = KeyLimits { per_session: 64, per_user: 1, per_host: 0, thefts: 3 };
     let start = |number, ends_at, now| {
         let new = NewKey { ends_at, start_until: now, ..launch() };
         Request { limits, ..with_launch(number, &new) }.at(now)

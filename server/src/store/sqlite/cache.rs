@@ -3,8 +3,9 @@
 use crate::store::{Grant, KeyRecord, StoreError};
 use latchkey_protocol::token::KeyId;
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 /// Keys held in memory at the most; a key that is not is read from its row.
@@ -101,6 +102,24 @@ impl Grants {
     }
 }
 
+/// Names of hosts, one copy of each. By the text and not by the number: a number whose transaction is
+/// rolled back goes to another host.
+#[derive(Debug, Default)]
+pub(super) struct HostNames(Mutex<HashSet<Arc<str>>>);
+
+impl HostNames {
+    /// The one copy of a name.
+    pub(super) fn share(&self, name: &str) -> Arc<str> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = known.get(name) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = name.into();
+        known.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
 /// A chain of the log: an activity's (user 0), or that of a user in it.
 pub(super) type Chain = (i64, i64);
 
@@ -126,5 +145,40 @@ impl Heads {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Chain, i64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Activities that are hidden. Few are, so a call asks a counter first.
+#[derive(Debug, Default)]
+pub(super) struct HiddenActivities {
+    count: AtomicUsize,
+    numbers: RwLock<HashSet<i64>>,
+}
+
+impl HiddenActivities {
+    /// Reads which are.
+    pub(super) fn load(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut statement = connection.prepare("SELECT id FROM activities WHERE hidden = 1")?;
+        for number in statement.query_map([], |row| row.get(0))? {
+            self.set(number?, true);
+        }
+        Ok(())
+    }
+
+    /// Whether that one is.
+    pub(super) fn contains(&self, activity: i64) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+            && self.numbers.read().unwrap_or_else(PoisonError::into_inner).contains(&activity)
+    }
+
+    /// From now on it is, or is not.
+    pub(super) fn set(&self, activity: i64, hidden: bool) {
+        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        if hidden {
+            numbers.insert(activity);
+        } else {
+            numbers.remove(&activity);
+        }
+        self.count.store(numbers.len(), Ordering::Release);
     }
 }

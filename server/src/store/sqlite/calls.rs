@@ -1,11 +1,12 @@
 //! A call of a key: read the row, decide, confirm, and do the work, all in one transaction.
 
+use super::outbox::{self, Happened};
 use super::tx::{Line, Tx};
 use super::{directory, entries, submissions};
 use crate::keys::decide::{self, Launch, Row, Start};
 use crate::store::{
-    Accepted, Action, Done, EntryKind, KeyCall, KeyRecord, NewKey, Operation, Read, Refused,
-    Rejected, Replayable, StoreError, Subject, THEFT_WINDOW, Verdict, Work,
+    Accepted, Action, Done, EntryKind, EventKind, KeyCall, KeyRecord, NewKey, Operation, Read,
+    Refused, Rejected, Replayable, StoreError, Subject, THEFT_WINDOW, Verdict, Work,
 };
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
@@ -20,6 +21,9 @@ pub(super) fn call(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Verdict, StoreErro
         Ok(admitted) => admitted,
         Err(refused) => return Ok(Verdict::Refused(refused)),
     };
+    if tx.is_hidden(key.subject.activity) {
+        return Ok(Verdict::Refused(Refused::Hidden));
+    }
     let mut outcomes = Vec::with_capacity(call.work.len());
     for work in &call.work {
         match once(tx, &key, call, work) {
@@ -57,7 +61,12 @@ fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
         decision = decide::decide(&key.row, &call.presented, &call.windows, call.now);
     }
     if decision.revokes() {
-        revoke(tx, call.id, THEFT, call.now)?;
+        if revoke(tx, call.id, THEFT, call.now)? {
+            let (subject, key) = (key.subject, Some(call.id));
+            let host = submissions::rules(tx.connection, subject.activity)?.host;
+            let happened = Happened { subject, submission: None, key, at: call.now };
+            outbox::post(tx, host, EventKind::KeyTheft, &happened)?;
+        }
         return Ok(Err(Refused::Decided(decision)));
     }
     if !decision.runs() {
@@ -155,7 +164,8 @@ fn start(tx: &mut Tx<'_>, call: &KeyCall, new: &NewKey) -> Result<Admission, Sto
             data: None,
         })?;
     }
-    let key = KeyRecord { subject, grant, row };
+    let host = tx.shared.hosts.share(&new.host);
+    let key = KeyRecord { host, subject, grant, row, hidden: false };
     tx.remember_key(call.id, key.clone());
     Ok(Ok((Accepted::Started, key)))
 }
@@ -203,8 +213,15 @@ fn start_refusal(
     host: i64,
 ) -> Result<Option<Refused>, StoreError> {
     // One that is not known yet has no keys: no row has the number 0.
-    let user = directory::find(tx, "users", host, &new.user)?.unwrap_or(0);
-    let activity = directory::find(tx, "activities", host, &new.activity)?.unwrap_or(0);
+    let user = directory::known(tx, &directory::USERS, host, &new.user)?;
+    let activity = directory::known(tx, &directory::ACTIVITIES, host, &new.activity)?;
+    if [user, activity].into_iter().flatten().any(|row| row.deleted) {
+        return Ok(Some(Refused::Deleted));
+    }
+    let (user, activity) = (user.map_or(0, |row| row.id), activity.map_or(0, |row| row.id));
+    if tx.is_hidden(activity) {
+        return Ok(Some(Refused::Hidden));
+    }
     let idle_since = call.now - call.windows.idle;
     if let Some(session) = &new.session {
         let ended = tx
@@ -239,7 +256,25 @@ fn start_refusal(
              WHERE user = ? AND ends_at > ? AND advanced_at > ? AND revoked_at IS NULL",
         )?
         .query_row(params![user, call.now, idle_since], |row| row.get(0))?;
-    Ok((live >= call.limits.per_user).then_some(Refused::TooManyKeys))
+    if live >= call.limits.per_user {
+        return Ok(Some(Refused::TooManyKeys));
+    }
+    // Last, since it takes the place of the key.
+    let limit = call.limits.per_host;
+    let room = limit == 0
+        || tx.shared.live.take(host, limit, call.now, || live_of_host(tx, call, host))?;
+    Ok((!room).then_some(Refused::TooManyKeys))
+}
+
+fn live_of_host(tx: &Tx<'_>, call: &KeyCall, host: i64) -> Result<u32, StoreError> {
+    // By users, each by its index of ends: there is none by host.
+    Ok(tx
+        .connection
+        .prepare_cached(
+            "SELECT count(*) FROM users CROSS JOIN keys ON keys.user = users.id
+             WHERE users.host = ? AND ends_at > ? AND advanced_at > ? AND revoked_at IS NULL",
+        )?
+        .query_row(params![host, call.now, call.now - call.windows.idle], |row| row.get(0))?)
 }
 
 /// Does a piece of work, or finds that it was done before.

@@ -4,8 +4,14 @@ mod cache;
 mod calls;
 mod directory;
 mod entries;
+mod feed;
+mod held;
+mod live;
+mod nonces;
+mod outbox;
 mod reader;
 mod records;
+mod rulings;
 mod schema;
 mod submissions;
 mod sweep;
@@ -13,13 +19,14 @@ mod tx;
 mod writer;
 
 use crate::store::{
-    Done, EntryKind, KeyCall, KeyRecord, Keys, Owner, Read, Records, Rejected, StandingRow,
+    Done, EntryKind, KeyCall, KeyRecord, Keys, Nonces, Owner, Read, Records, Rejected, StandingRow,
     StoreError, Subject, SubmissionRow, Verdict, WebSessions,
 };
 use async_trait::async_trait;
-use cache::{Grants, Heads, KeyCache};
+use cache::{Grants, Heads, HiddenActivities, HostNames, KeyCache};
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
+use live::LiveKeys;
 use reader::Readers;
 use rusqlite::{OptionalExtension, params};
 use std::path::Path;
@@ -33,6 +40,10 @@ pub(super) struct Shared {
     keys: KeyCache,
     grants: Grants,
     heads: Heads,
+    hidden: HiddenActivities,
+    hosts: HostNames,
+    live: LiveKeys,
+    subscribers: outbox::Subscribers,
 }
 
 /// The store on one SQLite file.
@@ -58,8 +69,13 @@ impl SqliteStore {
             keys: KeyCache::new(),
             grants: Grants::default(),
             heads: Heads::default(),
+            hidden: HiddenActivities::default(),
+            hosts: HostNames::default(),
+            live: LiveKeys::default(),
+            subscribers: outbox::Subscribers::default(),
         });
         let connection = schema::open_writer(path)?;
+        shared.hidden.load(&connection)?;
         let (readers, readers_closed) = Readers::start(path)?;
         let (writer, ended) =
             Writer::start(connection, Arc::clone(&shared), group, readers_closed)?;
@@ -70,7 +86,8 @@ impl SqliteStore {
 #[async_trait]
 impl Keys for SqliteStore {
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        if let Some(record) = self.shared.keys.get(&id) {
+        if let Some(mut record) = self.shared.keys.get(&id) {
+            record.hidden = self.shared.hidden.contains(record.subject.activity);
             return Ok(Some(record));
         }
         let shared = Arc::clone(&self.shared);
@@ -93,10 +110,10 @@ impl Keys for SqliteStore {
         &self,
         host: &str,
         id: KeyId,
-        why: &'static str,
+        why: &str,
         now: Millis,
     ) -> Result<bool, StoreError> {
-        let host = host.to_owned();
+        let (host, why) = (host.to_owned(), why.to_owned());
         self.writer
             .run(move |tx| {
                 let own = tx
@@ -106,7 +123,7 @@ impl Keys for SqliteStore {
                          WHERE k.id = ? AND h.name = ?",
                     )?
                     .exists(params![id.0, host])?;
-                if own { calls::revoke(tx, id, why, now) } else { Ok(false) }
+                if own { calls::revoke(tx, id, &why, now) } else { Ok(false) }
             })
             .await
     }
@@ -148,6 +165,20 @@ fn end_session(
         calls::revoke(tx, KeyId(*id), "session ended", now)?;
     }
     Ok(live.len() as u64)
+}
+
+#[async_trait]
+impl Nonces for SqliteStore {
+    async fn spend_nonce(
+        &self,
+        host: &str,
+        nonce: &str,
+        until: Millis,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let (host, nonce) = (host.to_owned(), nonce.to_owned());
+        self.writer.run(move |tx| nonces::spend(tx, &host, &nonce, until, now)).await
+    }
 }
 
 #[async_trait]

@@ -8,7 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The migrations, in order. The database remembers how many it has seen in `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_start.sql"),
+    include_str!("../../../migrations/sqlite/0002_hosts.sql"),
+    include_str!("../../../migrations/sqlite/0003_feed.sql"),
+];
 
 /// Prepared statements kept for each connection: more than there are.
 const STATEMENTS: usize = 128;

@@ -1,21 +1,41 @@
 //! Grades: submissions, which are only ever added, and the standing they come to.
 
+use super::outbox::{self, Happened};
 use super::tx::{Line, Tx};
-use crate::grades::{self, ScoreError, Scored, Tally};
+use crate::grades::{self, ScoreError, Scored, Submission, Tally};
 use crate::store::{
-    EntryKind, KeyCall, KeyRecord, NewSubmission, Rejected, StoreError, Subject, Submitted,
+    EntryKind, EventKind, KeyCall, KeyRecord, NewSubmission, Rejected, StoreError, Subject,
+    Submitted,
 };
 use latchkey_protocol::launch::GradeMethod;
-use latchkey_protocol::payload::{Given, Grading};
+use latchkey_protocol::payload::{Given, Grading, Progress};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// What an activity says about its grades.
-struct Rules {
-    max: f64,
-    method: GradeMethod,
+pub(super) struct Rules {
+    pub(super) host: i64,
+    pub(super) max: f64,
+    pub(super) method: GradeMethod,
     attempts: Option<u32>,
+}
+
+/// The row of a standing.
+pub(super) struct Standing {
+    pub(super) tally: Tally,
+    /// The newest submission; 0 for none.
+    pub(super) last: i64,
+    /// The override in force.
+    pub(super) ruling: Option<i64>,
+}
+
+impl Standing {
+    /// What somebody sees of it: if this differs, the grade has changed.
+    fn shown(&self, method: GradeMethod) -> (Option<f64>, f64, Option<&str>, Option<Progress>) {
+        let Tally { max, comment, progress, .. } = &self.tally;
+        (self.tally.standing(method), *max, comment.as_deref(), *progress)
+    }
 }
 
 /// Writes a submission and what it changes.
@@ -36,14 +56,22 @@ pub(super) fn submit(
             ScoreError::AboveMax => Rejected::ScoreAboveMax,
             ScoreError::BadMax => Rejected::BadMax,
         })?;
-    let (mut tally, last) = match read_tally(tx.connection, subject)? {
-        Some((tally, last)) => (tally.rescaled(rules.max), last),
-        None => (Tally::new(rules.max), 0),
+    let known = standing(tx.connection, subject.activity, subject.user)?;
+    let (mut tally, last, ruling) = match &known {
+        Some(known) => (known.tally.clone().rescaled(rules.max), known.last, known.ruling),
+        None => (Tally::new(rules.max), 0, None),
     };
-    let comment = settle(&mut tally, new);
-    if new.grading == Grading::FullyGraded {
-        tally.add(Scored { score, max, sequence: new.sequence });
-    }
+    let comment = match &new.comment {
+        Given::Absent => Given::Absent,
+        Given::Null => Given::Null,
+        Given::Value(text) => Given::Value(text.as_str()),
+    };
+    tally.take(&Submission {
+        scored: Scored { score, max, sequence: new.sequence },
+        counts: new.grading == Grading::FullyGraded,
+        comment,
+        progress: new.progress,
+    });
     let seq = tx.append(&Line {
         subject,
         kind: EntryKind::Grade,
@@ -52,8 +80,13 @@ pub(super) fn submit(
         event: None,
         data: None,
     })?;
-    insert(tx, call, new, &Kept { seq, subject, previous: last, score, max, comment })?;
-    write_tally(tx.connection, subject, &tally, seq, call.now)?;
+    insert(tx, call, new, &Kept { seq, subject, previous: last, score, max })?;
+    let now_stands = Standing { tally, last: seq, ruling };
+    write_standing(tx.connection, subject.activity, subject.user, &now_stands, call.now)?;
+    let happened = Happened { subject, submission: Some(seq), key: None, at: call.now };
+    outbox::post(tx, rules.host, EventKind::SubmissionCreated, &happened)?;
+    tell_change(tx, &rules, known.as_ref(), &now_stands, &happened)?;
+    let tally = now_stands.tally;
     Ok(Submitted {
         seq,
         score,
@@ -67,6 +100,23 @@ pub(super) fn submit(
     })
 }
 
+/// Posts that a grade has changed, if it has.
+pub(super) fn tell_change(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    before: Option<&Standing>,
+    after: &Standing,
+    happened: &Happened,
+) -> Result<(), StoreError> {
+    let unchanged = before.is_some_and(|before| {
+        before.shown(rules.method) == after.shown(rules.method) && before.ruling == after.ruling
+    });
+    if unchanged {
+        return Ok(());
+    }
+    outbox::post(tx, rules.host, EventKind::GradeChanged, happened)
+}
+
 /// A submission as it is kept, beside what was asked.
 struct Kept {
     seq: i64,
@@ -74,13 +124,19 @@ struct Kept {
     previous: i64,
     score: f64,
     max: f64,
-    comment: Option<String>,
 }
 
 fn insert(tx: &Tx<'_>, call: &KeyCall, new: &NewSubmission, kept: &Kept) -> Result<(), StoreError> {
+    let comment = match &new.comment {
+        Given::Value(text) => Some(text),
+        _ => None,
+    };
     tx.connection
         .prepare_cached(
-            "INSERT INTO submissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO submissions
+             (seq, activity, user, attempt, previous, score, max, comment, progress, grading,
+              sequence, key, at, client_at, clears)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             kept.seq,
@@ -90,54 +146,47 @@ fn insert(tx: &Tx<'_>, call: &KeyCall, new: &NewSubmission, kept: &Kept) -> Resu
             kept.previous,
             kept.score,
             kept.max,
-            kept.comment,
+            comment,
             new.progress.map(word).transpose()?,
             word(new.grading)?,
             new.sequence,
             call.id.0,
             call.now,
             new.client_at,
+            new.comment == Given::Null,
         ])?;
     Ok(())
 }
 
-/// Comment and progress follow the newest submission; one that arrives late does not turn them back. The
-/// comment as the submission itself keeps it.
-fn settle(tally: &mut Tally, new: &NewSubmission) -> Option<String> {
-    let newest = tally.is_newest(new.sequence);
-    if newest && new.progress.is_some() {
-        tally.progress = new.progress;
-    }
-    let comment = match &new.comment {
-        Given::Absent => return None,
-        Given::Null => None,
-        Given::Value(text) => Some(text.clone()),
-    };
-    if newest {
-        tally.comment.clone_from(&comment);
-    }
-    comment
-}
-
-fn rules(connection: &Connection, activity: i64) -> Result<Rules, StoreError> {
+/// What an activity says about its grades.
+pub(super) fn rules(connection: &Connection, activity: i64) -> Result<Rules, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT max, method, attempts FROM activities WHERE id = ?")?
+        .prepare_cached("SELECT max, method, attempts, host FROM activities WHERE id = ?")?
         .query_row([activity], |row| {
-            Ok(Rules { max: row.get(0)?, method: unword(row, 1)?, attempts: row.get(2)? })
+            Ok(Rules {
+                max: row.get(0)?,
+                method: unword(row, 1)?,
+                attempts: row.get(2)?,
+                host: row.get(3)?,
+            })
         })?)
 }
 
-fn read_tally(
+/// How a user stands in an activity.
+pub(super) fn standing(
     connection: &Connection,
-    subject: Subject,
-) -> Result<Option<(Tally, i64)>, StoreError> {
+    activity: i64,
+    user: i64,
+) -> Result<Option<Standing>, StoreError> {
     Ok(connection
         .prepare_cached(
             "SELECT max, count, sum, highest, first, first_sequence, latest, latest_sequence,
-                    override, comment, progress, last
+                    override, comment, progress, last, ruling
              FROM standings WHERE activity = ? AND user = ?",
         )?
-        .query_row([subject.activity, subject.user], |row| Ok((tally(row)?, row.get(11)?)))
+        .query_row([activity, user], |row| {
+            Ok(Standing { tally: tally(row)?, last: row.get(11)?, ruling: row.get(12)? })
+        })
         .optional()?)
 }
 
@@ -152,30 +201,28 @@ pub(super) fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
         latest: (row.get(6)?, row.get(7)?),
         overridden: row.get(8)?,
         comment: row.get(9)?,
-        progress: match row.get_ref(10)? {
-            rusqlite::types::ValueRef::Null => None,
-            _ => Some(unword(row, 10)?),
-        },
+        progress: perhaps(row, 10)?,
     })
 }
 
-fn write_tally(
+/// Writes how a user stands in an activity.
+pub(super) fn write_standing(
     connection: &Connection,
-    subject: Subject,
-    tally: &Tally,
-    last: i64,
+    activity: i64,
+    user: i64,
+    Standing { tally, last, ruling }: &Standing,
     now: i64,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO standings
              (activity, user, max, count, sum, highest, first, first_sequence, latest,
-              latest_sequence, override, comment, progress, last, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              latest_sequence, override, comment, progress, last, updated_at, ruling)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
-            subject.activity,
-            subject.user,
+            activity,
+            user,
             tally.max,
             tally.count,
             tally.sum,
@@ -189,6 +236,7 @@ fn write_tally(
             tally.progress.map(word).transpose()?,
             last,
             now,
+            ruling,
         ])?;
     Ok(())
 }
@@ -207,4 +255,15 @@ pub(super) fn unword<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusql
     T::deserialize(word.into_deserializer()).map_err(|error: serde::de::value::Error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     })
+}
+
+/// The enum of a word that may be missing.
+pub(super) fn perhaps<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => unword(row, column).map(Some),
+    }
 }

@@ -3,6 +3,7 @@
 //! Neither keys nor operations have an index by age, since every index costs at each call. The sweep
 //! walks the tables in the order of their keys instead, from where it stopped.
 
+use super::outbox::{self, EventKey};
 use super::tx::Tx;
 use crate::store::StoreError;
 use latchkey_protocol::Millis;
@@ -22,6 +23,7 @@ type OperationKey = (String, i64, i64, String);
 pub(super) struct Place {
     key: Vec<u8>,
     operation: OperationKey,
+    event: EventKey,
 }
 
 /// One step; the place to go on from, or `None` when the walk has come to the end of all tables.
@@ -34,12 +36,14 @@ pub(super) fn step(tx: &Tx<'_>, from: &Place, now: Millis) -> Result<Option<Plac
     small("DELETE FROM ended_sessions WHERE at <= ?", now - KEEP_KEYS)?;
     let key = keys(tx, &from.key, now)?;
     let operation = operations(tx, &from.operation, now)?;
-    Ok(match (key, operation) {
-        (None, None) => None,
-        // A table that is done stays at its end until the other is.
-        (key, operation) => Some(Place {
+    let event = outbox::sweep(tx, from.event, STEP, now)?;
+    Ok(match (key, operation, event) {
+        (None, None, None) => None,
+        // A table that is done stays at its end until the others are.
+        (key, operation, event) => Some(Place {
             key: key.unwrap_or_else(|| vec![u8::MAX; 16]),
             operation: operation.unwrap_or_else(|| (char::MAX.to_string(), 0, 0, String::new())),
+            event: event.unwrap_or((i64::MAX, 0, 0)),
         }),
     })
 }

@@ -16,7 +16,10 @@ pub(super) struct Tx<'a> {
     pub(super) shared: &'a Shared,
     keys: HashMap<KeyId, KeyRecord>,
     heads: HashMap<Chain, i64>,
+    hidden: HashMap<i64, bool>,
     last_seq: i64,
+    /// Whether an event was written: whoever delivers is told after the commit.
+    pub(super) posted: bool,
 }
 
 /// A line of the log to be written.
@@ -31,8 +34,8 @@ pub(super) struct Line<'a> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, shared: &'a Shared, last_seq: i64) -> Self {
-        let (keys, heads) = Default::default();
-        Self { connection, shared, keys, heads, last_seq }
+        let (keys, heads, hidden) = Default::default();
+        Self { connection, shared, keys, heads, hidden, last_seq, posted: false }
     }
 
     /// The key as this transaction sees it. The writer alone changes keys, so its memory is the row.
@@ -56,6 +59,24 @@ impl<'a> Tx<'a> {
         self.keys.insert(id, record);
     }
 
+    /// Hides or shows an activity, to be seen by others after the commit.
+    pub(super) fn hide(&mut self, activity: i64, hidden: bool) {
+        self.hidden.insert(activity, hidden);
+    }
+
+    /// Whether an activity is hidden as this transaction sees it.
+    pub(super) fn is_hidden(&self, activity: i64) -> bool {
+        match self.hidden.get(&activity) {
+            Some(hidden) => *hidden,
+            None => self.shared.hidden.contains(activity),
+        }
+    }
+
+    /// The number of the newest change so far.
+    pub(super) fn newest(&self) -> i64 {
+        self.last_seq
+    }
+
     /// The newest entry of a chain; 0 if it has none.
     pub(super) fn head(&self, chain: Chain) -> Result<i64, StoreError> {
         match self.heads.get(&chain) {
@@ -64,11 +85,17 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// The next number of the sequence of all changes, for what is no line of the log.
+    pub(super) fn number(&mut self) -> i64 {
+        self.last_seq += 1;
+        self.last_seq
+    }
+
     /// Appends a line to the log and to its two chains; its number.
     pub(super) fn append(&mut self, line: &Line<'_>) -> Result<i64, StoreError> {
         let Subject { activity, user, attempt } = line.subject;
         let (whole, own) = ((activity, 0), (activity, user));
-        let seq = self.last_seq + 1;
+        let seq = self.number();
         self.connection
             .prepare_cached("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
             .execute(params![
@@ -84,7 +111,6 @@ impl<'a> Tx<'a> {
                 line.event,
                 line.data,
             ])?;
-        self.last_seq = seq;
         self.heads.insert(whole, seq);
         self.heads.insert(own, seq);
         Ok(seq)
@@ -95,9 +121,15 @@ impl<'a> Tx<'a> {
         for (id, record) in self.keys {
             self.shared.keys.put(id, record);
         }
+        for (activity, hidden) in self.hidden {
+            self.shared.hidden.set(activity, hidden);
+        }
         if !self.heads.is_empty() {
             flush.dirty.extend(self.heads.keys());
             self.shared.heads.lock().extend(self.heads);
+        }
+        if self.posted {
+            self.shared.subscribers.notify();
         }
         flush.newest = self.last_seq;
         self.last_seq
@@ -113,7 +145,8 @@ pub(super) fn read_key(
     let found = connection
         .prepare_cached(
             "SELECT user, activity, attempt, \"grant\", rotating, ends_at, hi, branch,
-                    prev_branch, advanced_at, revoked_at IS NOT NULL
+                    prev_branch, advanced_at, revoked_at IS NOT NULL,
+                    (SELECT name FROM hosts WHERE hosts.id = keys.host)
              FROM keys WHERE id = ?",
         )?
         .query_row([id.0], |row| {
@@ -128,14 +161,16 @@ pub(super) fn read_key(
                 advanced_at: row.get(9)?,
                 revoked: row.get(10)?,
             };
-            Ok((subject, row.get::<_, i64>(3)?, place))
+            let host = shared.hosts.share(row.get_ref(11)?.as_str()?);
+            Ok((subject, row.get::<_, i64>(3)?, place, host))
         })
         .optional()?;
-    let Some((subject, grant, row)) = found else {
+    let Some((subject, grant, row, host)) = found else {
         return Ok(None);
     };
     let grant = shared.grants.get(connection, grant)?;
-    Ok(Some(KeyRecord { subject, grant, row }))
+    let hidden = shared.hidden.contains(subject.activity);
+    Ok(Some(KeyRecord { host, subject, grant, row, hidden }))
 }
 
 /// Entries between two writings of the chains' beginnings. Each is written in the order of its

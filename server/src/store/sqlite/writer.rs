@@ -92,6 +92,10 @@ impl Writer {
     }
 }
 
+/// Rulings take their numbers from the log's sequence.
+const LAST_SEQ: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM entries),
+                                   (SELECT coalesce(max(seq), 0) FROM rulings))";
+
 struct State {
     connection: Connection,
     shared: Arc<Shared>,
@@ -101,9 +105,7 @@ struct State {
 
 impl State {
     fn load(connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let last_seq =
-            connection
-                .query_row("SELECT coalesce(max(seq), 0) FROM entries", [], |row| row.get(0))?;
+        let last_seq = connection.query_row(LAST_SEQ, [], |row| row.get(0))?;
         let flush = HeadFlush::recover(&connection, &shared.heads, last_seq)?;
         Ok(Self { connection, shared, last_seq, flush })
     }

@@ -1,4 +1,4 @@
-//! From where a key may be used: origins of pages and networks of machines.
+//! Origins of pages and networks of machines.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -57,6 +57,14 @@ fn prefix(text: &str) -> Result<Network, BadNetwork> {
 }
 
 impl Network {
+    /// Its first and its last address.
+    fn ends(&self) -> (IpAddr, IpAddr) {
+        match self {
+            Self::Block(block) => (plain(block.network()), plain(block.broadcast())),
+            Self::Range(first, last) => (*first, *last),
+        }
+    }
+
     /// Whether the address is one of these. An IPv4 address in IPv6 clothes is an IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = plain(address);
@@ -74,13 +82,69 @@ fn plain(address: IpAddr) -> IpAddr {
 }
 
 /// Whether `address` may use a key of these networks; none means any. A network that cannot be read lets
-/// nobody in.
-pub fn network_allowed(networks: &[String], address: IpAddr) -> bool {
+/// nobody in, and an address that is not known is in none.
+pub fn network_allowed(networks: &[String], address: Option<IpAddr>) -> bool {
     networks.is_empty()
-        || networks
-            .iter()
-            .filter_map(|text| text.parse::<Network>().ok())
-            .any(|network| network.contains(address))
+        || address.is_some_and(|address| {
+            let readable = networks.iter().filter_map(|text| text.parse::<Network>().ok());
+            readable.into_iter().any(|network| network.contains(address))
+        })
+}
+
+/// Networks of a setting, read once: looked up by halving, however many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// First and last of each, in order and apart.
+    ranges: Vec<(IpAddr, IpAddr)>,
+}
+
+impl Networks {
+    /// Reads a list. Networks may overlap.
+    ///
+    /// # Errors
+    /// Which of them is none and what to write instead. A block with bits behind its length is refused:
+    /// whoever writes `10.0.0.1/8` may mean one address or sixteen million.
+    pub fn read(texts: &[String]) -> Result<Self, (usize, String)> {
+        let mut ranges = Vec::with_capacity(texts.len());
+        for (at, text) in texts.iter().enumerate() {
+            let network = text.parse::<Network>().map_err(|error| (at, error.to_string()))?;
+            if let Network::Block(block) = &network
+                && text.contains('/')
+                && block.addr() != block.network()
+            {
+                let (block, address) = (block.trunc(), block.addr());
+                return Err((at, format!("write {block} for the network, {address} for the one")));
+            }
+            ranges.push(network.ends());
+        }
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, kept| {
+            let joins = next.0 <= kept.1;
+            if joins {
+                kept.1 = kept.1.max(next.1);
+            }
+            joins
+        });
+        Ok(Self { ranges })
+    }
+
+    /// Whether none is named.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether the address is in one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = plain(address);
+        let behind = self.ranges.partition_point(|(first, _)| *first <= address);
+        behind > 0 && address <= self.ranges[behind - 1].1
+    }
+
+    /// Whether somebody of that address may: where none is named, anybody. An address that is not
+    /// known is in none.
+    pub fn allow(&self, address: Option<IpAddr>) -> bool {
+        self.is_empty() || address.is_some_and(|address| self.contains(address))
+    }
 }
 
 /// Whether a page of that `Origin` may use a key of these origins; none means any. A request that
@@ -108,7 +172,15 @@ mod tests {
     use super::*;
 
     fn allowed(network: &str, address: &str) -> bool {
-        network_allowed(&[network.to_owned()], address.parse().unwrap())
+        {
+            let texts = [network.to_owned()];
+            let address = address.parse().unwrap();
+            let allowed = network_allowed(&texts, Some(address));
+            // Read once or every time: the same.
+            let known = Networks::read(&texts).map(|networks| networks.allow(Some(address)));
+            assert!(known.is_err() || known == Ok(allowed), "{network} {address}");
+            allowed
+        }
     }
 
     #[test]
@@ -142,7 +214,42 @@ mod tests {
             assert!(text.parse::<Network>().is_err(), "{text}");
             assert!(!allowed(text, "10.0.0.6"), "{text}");
         }
-        assert!(network_allowed(&[], "10.0.0.6".parse().unwrap()));
+        assert!(network_allowed(&[], Some("10.0.0.6".parse().unwrap())));
+        assert!(network_allowed(&[], None) && !network_allowed(&["0.0.0.0/0".to_owned()], None));
+    }
+
+    #[test]
+    fn many_networks_are_one_look_up() {
+        let mut texts: Vec<_> = (0..=255).map(|n| format!("10.{n}.0.0-10.{n}.0.9")).collect();
+        texts
+            .extend(["10.3.0.5-10.3.1.0", "::ffff:192.0.2.0/120", "2001:db8::/32"].map(Into::into));
+        let networks = Networks::read(&texts).unwrap();
+        for (address, inside) in [
+            ("10.0.0.0", true),
+            ("10.255.0.9", true),
+            ("10.255.0.10", false),
+            ("10.3.0.255", true),
+            ("10.3.1.1", false),
+            ("9.255.255.255", false),
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.7", true),
+            ("2001:db8::9", true),
+            ("::", false),
+        ] {
+            assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
+        }
+        assert!(!networks.allow(None) && Networks::default().allow(None));
+    }
+
+    #[test]
+    fn a_block_with_bits_behind_its_length_is_told_the_right_one() {
+        let read = |text: &str| Networks::read(&["10.".to_owned(), text.to_owned()]);
+        let (at, problem) = read("10.0.0.1/8").unwrap_err();
+        assert_eq!(at, 1);
+        assert!(problem.contains("10.0.0.0/8"), "{problem}");
+        assert!(read("2001:db8::1/32").unwrap_err().1.contains("2001:db8::/32"));
+        assert!(read("10.0.0.1/32").is_ok() && read("10.0.0.0/8").is_ok());
+        assert!(read("everywhere").unwrap_err().1.contains("10.0.0.0/8"));
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! A site in another language: the page that `docs/hosts.md` shows, served by PHP itself.
+
+use crate::stage::PATIENCE;
+use crate::stage::books::Database;
+use crate::stage::browser::Browser;
+use crate::stage::program::Program;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// 32 bytes in base64url.
+const SECRET: &str = "c2Nob29sIHNjaG9vbCBzY2hvb2wgc2Nob29sIHNjaG8";
+
+/// PHP's own server with the site, and its address.
+async fn php(latch: &str) -> (Child, String) {
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/site.php");
+    loop {
+        // PHP does not tell which port it was given: one that was free a moment ago is asked for by number.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("php");
+        command.arg("-S").arg(format!("127.0.0.1:{port}")).arg(&site);
+        command.env("HOST_SECRET", SECRET).env("LATCH_URL", latch);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().expect("php is missing");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+        if line.is_some_and(|line| line.ends_with("started")) {
+            // Its log must go on being read, or it would stop at a full pipe.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (child, format!("http://127.0.0.1:{port}"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_a_php_site_is_graded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, data) = (folder.path().join("latchkey.toml"), folder.path().join("data"));
+    let text = format!(
+        "data = {:?}\n[[hosts]]\nid = \"school\"\nsecrets = [{{ number = 1, secret = \"{SECRET}\" }}]\n",
+        data.display().to_string()
+    );
+    std::fs::write(&settings, text).unwrap();
+    let server = Program::start(&settings, "127.0.0.1:0").await;
+    let (_php, site) = php(&format!("http://{}", server.address)).await;
+
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    tab.go(&site).await;
+    tab.until("!document.getElementById('submit')?.disabled").await;
+    let keys: usize = tab.eval("document.querySelectorAll('[data-latchkey]').length").await;
+    assert_eq!(keys, 0, "the token has left the page");
+    let _: bool = tab.eval("document.getElementById('submit').click() ?? true").await;
+    tab.until("document.getElementById('state').textContent === 'Saved: 8.5 of 10'").await;
+    let violations: Vec<String> = tab.eval("window.violations").await;
+    assert_eq!(violations, [""; 0]);
+
+    // And the renewal address gives a page of its own site another token, and nobody else.
+    let renew =
+        "fetch('/latchkey/renew/quiz-1', { method: 'POST', headers: { 'latchkey-renew': '1' } })";
+    let token: String =
+        tab.eval(&format!("{renew}.then((a) => a.json()).then((a) => a.token)")).await;
+    assert!(token.starts_with("ey"), "{token}");
+    let status: u16 =
+        tab.eval(&format!("{}.then((a) => a.status)", renew.replace("'1'", "'0'"))).await;
+    assert_eq!(status, 403);
+
+    let kept = Database::of(&data).kept("u1", "quiz-1");
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    browser.close().await;
+}
