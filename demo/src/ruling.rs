@@ -1,7 +1,7 @@
 //! What a teacher rules in the gradebook: setting a grade, taking that back, and submissions that do not count.
 
 use crate::HOST;
-use crate::course;
+use crate::course::{self, Activity};
 use crate::guard::own_form;
 use crate::login::Teacher;
 use crate::site::{Failure, Site};
@@ -9,7 +9,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Redirect;
-use latchkey_server::store::{NewOverride, RulingRefused};
+use latchkey_server::store::{ActivityItem, Items, NewOverride, RulingRefused, UserItem};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -52,8 +52,28 @@ pub(crate) async fn set(
         by: Some(login.account.id.clone()),
         ..NewOverride::default()
     };
+    known(&site, activity, &new.user).await?;
     site.latchkey.store().rule(HOST, new, site.now()).await.map_err(refused)?;
     Ok(Redirect::to(&format!("/gradebook/{}", activity.id)))
+}
+
+/// Tells the directory of both: who has not opened the activity yet is not known there.
+async fn known(site: &Site, activity: &Activity, user: &str) -> Result<(), Failure> {
+    let account = site.accounts.by_id(user).ok_or(Failure::NotFound)?;
+    let user = UserItem { id: account.id.clone(), ..UserItem::default() };
+    let activity = ActivityItem {
+        id: activity.id.to_owned(),
+        max: Some(activity.max),
+        method: Some(activity.method),
+        ..ActivityItem::default()
+    };
+    for items in [Items::Users(vec![user]), Items::Activities(vec![activity])] {
+        let set = site.latchkey.store().set(HOST, items).await.map_err(Failure::Store)?;
+        if set.iter().any(Result::is_err) {
+            return Err(Failure::NotFound);
+        }
+    }
+    Ok(())
 }
 
 /// The form that makes a submission void.

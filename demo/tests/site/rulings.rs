@@ -30,6 +30,27 @@ async fn a_teacher_sets_a_grade_and_takes_it_back() {
 }
 
 #[tokio::test]
+async fn somebody_who_never_opened_the_activity_can_be_given_a_grade() {
+    let school = School::open().await;
+    let mut teacher = school.logged_in("teacher").await;
+    let page = teacher.get("/gradebook/summits").await;
+    let path = page.between("data-user=\"ben\"", "</tr>").to_owned();
+    let path = path.split("action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(teacher.form(&path, "score=3&reason=oral").await.status, 303);
+    let page = teacher.get("/gradebook/summits").await;
+    let row = page.between("data-user=\"ben\"", "</tr>");
+    assert!(row.contains("data-score=\"3\"") && row.contains("Nothing was reported"), "{row}");
+    let nobody = "/gradebook/summits/grade/nobody";
+    assert_eq!(teacher.form(nobody, "score=3&reason=x").await.status, 404);
+
+    // The launch that comes later fills in the rest, and the teacher's word stands.
+    let token = school.logged_in("ben").await.launch("summits").await;
+    let receipt = school.hand_in(&token, 5.0).await.json();
+    assert_eq!(receipt["result"]["standing"]["score"], 3.0, "{receipt}");
+    assert_eq!(receipt["result"]["standing"]["max"], 5.0, "{receipt}");
+}
+
+#[tokio::test]
 async fn a_void_submission_is_shown_and_does_not_count() {
     let school = School::open().await;
     let token = school.logged_in("ada").await.launch("rivers").await;
