@@ -30,9 +30,7 @@ pub(crate) fn node() -> Outcome {
 pub(crate) fn examples() -> Outcome {
     debian("php", &["php-cli"])?;
     debian("curl", &["curl"])?;
-    if !works("openssl", &["version"]) {
-        return Err("openssl is missing: install it with apt-get install openssl".to_owned());
-    }
+    debian_by("openssl", &["version"], &["openssl"])?;
     python_packages("docs/examples/requirements.txt")?;
     npm_packages("docs/examples")
 }
@@ -48,12 +46,10 @@ fn python_packages(list: &str) -> Outcome {
     let folder = root().join("target/tools/python");
     let python = folder.join("bin/python");
     if !python.exists() {
-        debian("python3", &["python3", "python3-venv"])?;
+        // Debian's Python comes without what a folder of its own needs.
+        debian_by("python3", &["-c", "import ensurepip"], &["python3", "python3-venv"])?;
         let mut make = Command::new("python3");
-        show(
-            make.args(["-m", "venv"]).arg(&folder),
-            "python3 -m venv (apt-get install python3-venv)",
-        )?;
+        show(make.args(["-m", "venv"]).arg(&folder), "python3 -m venv")?;
     }
     let mut install = Command::new(python);
     install.args([
@@ -69,7 +65,12 @@ fn python_packages(list: &str) -> Outcome {
 
 /// A program of Debian's: there, or installed if we may.
 fn debian(program: &str, packages: &[&str]) -> Outcome {
-    if works(program, &["--version"]) {
+    debian_by(program, &["--version"], packages)
+}
+
+/// The same for a program that shows in another way that it is whole.
+fn debian_by(program: &str, proof: &[&str], packages: &[&str]) -> Outcome {
+    if works(program, proof) {
         return Ok(());
     }
     let by_hand =
@@ -88,7 +89,7 @@ fn debian(program: &str, packages: &[&str]) -> Outcome {
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(packages);
     apt(&install)?;
-    if works(program, &["--version"]) { Ok(()) } else { Err(by_hand) }
+    if works(program, proof) { Ok(()) } else { Err(by_hand) }
 }
 
 /// npm packages of a folder, exactly as its lock file says, without their install scripts.
