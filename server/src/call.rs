@@ -195,8 +195,8 @@ impl Latchkey {
             return Err(ErrorCode::Busy.into());
         }
         bind(&grant, &request)?;
-        let host = self.allow(&presentation, known.as_ref(), request.address).await?;
-        *version = version.or_else(|| in_force.rules.host(&host).ok()?.version);
+        let (host, pinned) = self.allow(&presentation, known.as_ref(), request.address).await?;
+        *version = version.or(pinned);
         let user = known.as_ref().map(|key| key.subject.user);
         let call = Call {
             attempt: attempt_of(known.as_ref(), presentation.start.as_deref()),
@@ -215,13 +215,14 @@ impl Latchkey {
         self.run(&presentation, known, outlook, call, plan, granted).await
     }
 
-    /// Whether the operator lets the host's user use a key from that address; the host.
+    /// Whether the operator lets the host's user use a key from that address; the host, and the version
+    /// of the wire that it is pinned to.
     async fn allow(
         &self,
         presentation: &Presentation,
         known: Option<&KeyRecord>,
         address: Option<IpAddr>,
-    ) -> Result<Arc<str>, Refusal> {
+    ) -> Result<(Arc<str>, Option<Version>), Refusal> {
         let new = presentation.start.as_deref();
         let host =
             known.map(|key| Arc::clone(&key.host)).or_else(|| Some(new?.host.as_str().into()));
@@ -240,7 +241,8 @@ impl Latchkey {
             };
             rules.user(&user, address).map_err(told)?;
         }
-        Ok(host)
+        let pinned = rules.version;
+        Ok((host, pinned))
     }
 
     async fn run(

@@ -78,23 +78,11 @@ impl Feeds for SqliteStore {
     }
 
     async fn submission(&self, host: &str, seq: i64) -> Result<Option<SubmissionItem>, StoreError> {
-        let host = host.to_owned();
-        self.readers
-            .run(move |connection| match is_of(connection, "submissions", &host, seq)? {
-                true => submission(connection, seq),
-                false => Ok(None),
-            })
-            .await
+        self.one(host, "submissions", seq, submission).await
     }
 
     async fn entry(&self, host: &str, seq: i64) -> Result<Option<LogItem>, StoreError> {
-        let host = host.to_owned();
-        self.readers
-            .run(move |connection| match is_of(connection, "entries", &host, seq)? {
-                true => entry(connection, seq),
-                false => Ok(None),
-            })
-            .await
+        self.one(host, "entries", seq, entry).await
     }
 }
 
@@ -111,6 +99,23 @@ struct Change {
 type Walk = fn(&Connection, i64, &mut dyn FnMut(Change) -> bool) -> Result<(), StoreError>;
 
 impl SqliteStore {
+    /// Reads a row of `table` if it is the host's.
+    async fn one<T: Send + 'static>(
+        &self,
+        host: &str,
+        table: &'static str,
+        seq: i64,
+        read: fn(&Connection, i64) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let host = host.to_owned();
+        self.readers
+            .run(move |connection| match is_of(connection, table, &host, seq)? {
+                true => read(connection, seq),
+                false => Ok(None),
+            })
+            .await
+    }
+
     /// Walks a feed and reads what is wanted of it, all from one moment.
     async fn feed<T: Send + 'static>(
         &self,
