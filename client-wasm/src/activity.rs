@@ -1,6 +1,6 @@
 //! The typed face of the connection.
 
-use crate::browser::{Launch, Page, Session, shown, soon};
+use crate::browser::{self, Launch, Page, Session, shown, soon};
 use crate::error::Error;
 use crate::grade::Grade;
 use crate::notice::{Notice, Subscription};
@@ -27,8 +27,9 @@ pub struct Options {
     pub endpoint: Option<String>,
     /// The page's own address for a new launch token; without it a key that ends is not renewed.
     pub renew: Option<String>,
-    /// What stands in for the page's global object: the member `self` of what `enter` in `/sdk/framed.js` gives a page in
-    /// a frame, beside the three above.
+    /// For a page in a frame, exact origin of the page around it, which gives the key: in place of `parent` in the block.
+    pub parent: Option<String>,
+    /// What stands in for the page's global object.
     pub page: Option<JsValue>,
 }
 
@@ -68,10 +69,11 @@ impl Listeners {
 impl Activity {
     /// Starts from the launch that the page embeds in `<script type="application/json" data-latchkey>`: reads
     /// the block, removes it, and sends what earlier launches of this user and activity left unsent.
-    /// Waits until a prerendered page is shown.
+    /// Waits until a prerendered page is shown. Where the block names a `parent`, the page is in a frame, and the
+    /// page around it, of exactly that origin, gives the launch; that loads `/sdk/framed.js` from the server.
     ///
     /// # Errors
-    /// [`Error::Entry`]: no block, several, or one that cannot be read.
+    /// [`Error::Entry`]: no block, several, or one that cannot be read. [`Error::Frame`]: the page around gives no key.
     pub async fn connect() -> Result<Self, Error> {
         Self::connect_with(Options::default()).await
     }
@@ -81,7 +83,7 @@ impl Activity {
     /// # Errors
     /// As [`Activity::connect`].
     pub async fn connect_with(options: Options) -> Result<Self, Error> {
-        let Options { token, endpoint, renew, page } = options;
+        let Options { token, endpoint, renew, parent, page } = options;
         let launch = Launch { token, endpoint, renew };
         let listeners = Rc::new(Listeners::default());
         let told = Rc::clone(&listeners);
@@ -95,6 +97,14 @@ impl Activity {
         );
         // Cannot be cancelled but by the end of the page.
         let _ = gone.await;
+        let (parent, launch) = match parent {
+            None if launch.token.is_none() => browser::parent(&page, launch),
+            given => (given, launch),
+        };
+        let (launch, page) = match parent {
+            Some(parent) => browser::enter(&page, &parent, &launch).await.map_err(Error::Frame)?,
+            None => (launch, page),
+        };
         let tell = Box::new(move |notice| Listeners::tell(&told, notice));
         let session = Session::open(launch, page, tell).map_err(Error::Entry)?;
         Ok(Self { session, listeners })

@@ -1,5 +1,6 @@
 //! What can go wrong, and what to do.
 
+use crate::browser::Unplaced;
 use crate::rule::{EndReason, EntryFault, Failure};
 use latchkey_protocol::error::SeenCode;
 use thiserror::Error;
@@ -31,6 +32,9 @@ pub enum Error {
     /// The page gives no key. From [`crate::Activity::connect`] only.
     #[error("{0}")]
     Entry(EntryFault),
+    /// The page around a frame gives no key. From [`crate::Activity::connect`] only.
+    #[error("{}", .0.message)]
+    Frame(Unplaced),
     /// Refused for good, and no longer kept.
     #[error("{0}")]
     Refused(Refusal),
@@ -50,11 +54,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable name of what happened: `block_missing`, `block_repeated`, `block_damaged`, `ended`,
-    /// `unreadable`, or the code of the refusal.
+    /// The stable name of what happened: `block_missing`, `block_repeated`, `block_damaged`, `parent_damaged`,
+    /// `parent_missing`, `parent_silent`, `frames_missing`, `ended`, `unreadable`, or the code of the refusal.
     pub fn code(&self) -> &str {
         match self {
             Self::Entry(fault) => fault.code(),
+            Self::Frame(unplaced) => &unplaced.code,
             Self::Refused(refusal) => &refusal.code,
             Self::Ended { .. } => "ended",
             Self::Unreadable => "unreadable",

@@ -1,6 +1,6 @@
 //! Where the key comes from.
 
-use super::page::{Page, Url, object};
+use super::page::{Node, Page, Url, object};
 use super::session::once;
 use crate::rule::json::Json;
 use crate::rule::{EntryFault, Place};
@@ -30,23 +30,21 @@ impl Launch {
         if self.token.as_ref().is_some_and(|token| !token.is_empty()) {
             return Ok(self);
         }
-        let document = page.document().ok_or(EntryFault::Missing)?;
-        let found = document.find("script[type=\"application/json\"][data-latchkey]");
-        match found.length() {
-            0 => return Err(EntryFault::Missing),
-            1 => {}
-            _ => return Err(EntryFault::Repeated),
-        }
-        let node = found.at(0);
+        let node = block(page)?;
         node.remove();
         let text = node.text().unwrap_or_default();
         let block = Json::parse(&text).ok_or(EntryFault::Damaged)?;
+        Ok(self.or(&block))
+    }
+
+    /// Completes what is given by what a block says.
+    pub(super) fn or(self, block: &Json) -> Self {
         let member = |name| block.member(name).and_then(Json::text);
-        Ok(Self {
+        Self {
             token: self.token.or_else(|| member("token")),
             endpoint: self.endpoint.or_else(|| member("endpoint")),
             renew: self.renew.or_else(|| member("renew")),
-        })
+        }
     }
 
     pub(super) fn addresses(&self, page: &Page) -> Result<Addresses, EntryFault> {
@@ -58,6 +56,17 @@ impl Launch {
         let renewal = self.renew.clone().filter(|address| !address.is_empty());
         let place = Place { same_origin, renews: renewal.is_some() };
         Ok(Addresses { batch: url.href(), renewal, place })
+    }
+}
+
+/// The page's one block.
+pub(super) fn block(page: &Page) -> Result<Node, EntryFault> {
+    let document = page.document().ok_or(EntryFault::Missing)?;
+    let found = document.find("script[type=\"application/json\"][data-latchkey]");
+    match found.length() {
+        0 => Err(EntryFault::Missing),
+        1 => Ok(found.at(0)),
+        _ => Err(EntryFault::Repeated),
     }
 }
 

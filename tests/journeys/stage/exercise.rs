@@ -10,7 +10,7 @@ use latchkey_server::embed::Block;
 use std::path::Path as File;
 use std::sync::Arc;
 
-const MARKUP: &str = include_str!("../../../client-wasm/examples/exercise.html");
+pub(super) const MARKUP: &str = include_str!("../../../client-wasm/examples/exercise.html");
 const BUILT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/web/exercise");
 
 pub(super) fn routes() -> Router<Arc<Host>> {
@@ -33,7 +33,11 @@ async fn page(State(host): State<Arc<Host>>, headers: HeaderMap) -> Response {
 async fn file(Path(name): Path<String>) -> Response {
     let kind = if name.ends_with(".js") { "text/javascript" } else { "application/wasm" };
     match std::fs::read(File::new(BUILT).join(&name)) {
-        Ok(content) => ([(header::CONTENT_TYPE, kind)], content).into_response(),
+        // Pages in sandboxed frames load it too.
+        Ok(content) => {
+            let open = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+            ([(header::CONTENT_TYPE, kind), open], content).into_response()
+        }
         Err(error) => panic!("{BUILT}/{name}: {error}; cargo xtask test rust builds it"),
     }
 }

@@ -1,6 +1,7 @@
 //! Pages around frames, pages in frames, and a stranger's page. Those in frames can be asked from around: they
 //! evaluate what they are sent, since no driver looks into a frame without an origin.
 
+use super::exercise;
 use super::host::{Host, NONCE};
 use super::tab::{Book, Tab};
 use super::world::World;
@@ -13,7 +14,7 @@ use axum::routing::get;
 use latchkey_server::embed::{Block, page_headers};
 use latchkey_server::serve_router;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::panic::Location;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// What a page in a frame does for the page around it.
 const LISTEN: &str = "
+    addEventListener('error', ({ error }) => (window.failure = String(error)));
+    addEventListener('unhandledrejection', ({ reason }) => (window.failure = String(reason)));
     addEventListener('message', async ({ data, ports }) => {
       if (!data?.expression) return;
       try { ports[0].postMessage({ value: await eval(data.expression) }); }
@@ -29,7 +32,7 @@ const LISTEN: &str = "
 
 /// Addresses of the school's.
 pub(super) fn routes() -> Router<Arc<Host>> {
-    Router::new().route("/around/{activity}", get(around)).route("/framed", get(framed))
+    Router::new().route("/around/{activity}", get(around)).route("/framed/{activity}", get(framed))
 }
 
 /// The page around: it has the login and the block, and places its first frame. Its policy lets frames go anywhere,
@@ -48,7 +51,7 @@ async fn around(
     let sdk = endpoint.unwrap_or_default();
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>{activity}</title><link rel=icon href=data:,>{block}
-         <iframe id=placed sandbox='allow-scripts' data-src='/framed' title=Quiz></iframe>
+         <iframe id=placed sandbox='allow-scripts' data-src='/framed/{activity}' title=Quiz></iframe>
          <iframe id=other sandbox='allow-scripts' title=Other></iframe>
          <script type=module nonce={NONCE}>
            import {{ place }} from \"{sdk}/sdk/place.js\";
@@ -72,24 +75,34 @@ async fn around(
     (headers, Html(page)).into_response()
 }
 
-/// The page in the frame: an activity like any other, the same for everybody.
-async fn framed(State(host): State<Arc<Host>>) -> Response {
+/// The page in the frame: an activity like any other, the same for everybody. That of the manual, or the widget.
+async fn framed(State(host): State<Arc<Host>>, Path(activity): Path<String>) -> Response {
     let (site, api) = (&host.site, host.endpoint.as_ref().unwrap_or(&host.site));
     let policy = format!(
-        "sandbox allow-scripts; default-src 'none'; connect-src {api}; img-src data:; \
+        "sandbox allow-scripts; default-src 'none'; connect-src {api} {site}; img-src data:; \
          script-src {site} {api} 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval'"
     );
+    let mut block = json!({"parent": site});
+    let content = match activity.as_str() {
+        "exercise" => {
+            // A plugin comes from its own site: it has to be told where the SDK is.
+            block["endpoint"] = json!(host.endpoint);
+            exercise::MARKUP.to_owned()
+        }
+        _ => format!(
+            "<p id=state>Connecting</p><p id=problem></p>
+             <script type=module>
+               import {{ connect }} from \"{api}/sdk/{}\";
+               import {{ open }} from \"/widget.js\";
+               open(connect);
+             </script>",
+            host.sdk.path()
+        ),
+    };
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Framed</title><link rel=icon href=data:,>
-         <p id=state>Connecting</p><p id=problem></p>
-         <script type='application/json' data-latchkey>{{\"parent\":\"{site}\"}}</script>
-         <script>{LISTEN}</script>
-         <script type=module>
-           import {{ connect }} from \"{api}/sdk/{}\";
-           import {{ open }} from \"/widget.js\";
-           open(connect);
-         </script>",
-        host.sdk.path()
+         <script type='application/json' data-latchkey>{block}</script>
+         <script>{LISTEN}</script>{content}"
     );
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response()
 }
