@@ -29,6 +29,7 @@ pub const MAX_ID_LEN: usize = 255;
 
 /// Whose entries `recent` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecentScope {
     /// The user's own.
@@ -40,6 +41,7 @@ pub enum RecentScope {
 
 /// What the launch is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Work that counts.

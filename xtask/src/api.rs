@@ -3,7 +3,8 @@
 
 use crate::run::{Outcome, cargo, root, show};
 use crate::tools;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -19,6 +20,7 @@ pub(crate) fn api() -> Outcome {
     cargo(&["build", "-p", "latchkey-server", "--locked"])?;
     let server = Server::start()?;
     let token = server.mint()?;
+    server.name_what_there_is(&token)?;
     let callers = [("^/(v1/|healthz|readyz)", token.as_str()), ("^/host/", SECRET)];
     for (paths, secret) in callers {
         let mut run = Command::new(&schemathesis);
@@ -53,11 +55,13 @@ impl Server {
         std::fs::create_dir_all(&folder).map_err(told)?;
         let settings = format!(
             "[limits]\nburst = 0\nrequests_burst = 0\n[[hosts]]\nid = \"school\"\n\
-             secrets = [{{ number = 1, secret = \"{SECRET}\" }}]\nbearer = true\n"
+             secrets = [{{ number = 1, secret = \"{SECRET}\" }}]\nbearer = true\n\
+             [[hosts.webhooks]]\nid = \"w1\"\nurl = \"https://school.example/latchkey\"\n\
+             events = [\"grade.changed\"]\nsecret = \"whsec_{SECRET}=\"\n"
         );
         std::fs::write(folder.join("latchkey.toml"), settings).map_err(told)?;
         let log = std::fs::File::create(folder.join("log.txt")).map_err(told)?;
-        let mut command = latchkey("serve", &folder);
+        let mut command = latchkey(&["serve"], &folder);
         command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().map_err(told)?;
         let mut line = String::new();
@@ -71,9 +75,62 @@ impl Server {
         Ok(server)
     }
 
+    /// Hands in a grade, and writes down under which names things can then be found, so that not every look-up
+    /// made for an address ends with nothing there.
+    fn name_what_there_is(&self, token: &str) -> Outcome {
+        let submission = self.submit(token)?;
+        let mut call = latchkey(&["host", "call", "GET", "/host/v1/keys?user=u1"], &self.folder);
+        call.args(["--server", &self.url]);
+        let output = call.output().map_err(|error| format!("latchkey host call: {error}"))?;
+        let key = member(&String::from_utf8_lossy(&output.stdout), "id")?;
+        let known = [
+            ("GET /host/v1/users/{id}", "id", "u1"),
+            ("GET /host/v1/activities/{id}", "id", "a1"),
+            ("POST /host/v1/activities/{id}/reset", "id", "a1"),
+            ("GET /host/v1/grades/{activity}/{user}", "activity", "a1"),
+            ("GET /host/v1/grades/{activity}/{user}", "user", "u1"),
+            ("GET /host/v1/keys", "user", "u1"),
+            ("GET /host/v1/keys/{id}", "id", &key),
+            ("GET /host/v1/submissions/{id}", "id", &submission),
+            ("POST /host/v1/submissions/{id}/void", "id", &submission),
+            ("GET /host/v1/log/{id}", "id", &submission),
+            ("GET /host/v1/webhooks/{id}", "id", "w1"),
+            ("POST /host/v1/webhooks/{id}/replay", "id", "w1"),
+        ];
+        let text: String = known
+            .iter()
+            .map(|(name, member, value)| {
+                format!(
+                    "[[operations]]\ninclude-name = \"{name}\"\nparameters.{member} = \"{value}\"\n"
+                )
+            })
+            .collect();
+        let file = self.folder.join("schemathesis.toml");
+        std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    /// The number of a submission, just made.
+    fn submit(&self, token: &str) -> Result<String, String> {
+        let told = |error: std::io::Error| format!("{}: {error}", self.url);
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).map_err(told)?;
+        let body = "{\"score\":7.5,\"comment\":\"Well done.\"}";
+        write!(
+            stream,
+            "POST /v1/grade HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .map_err(told)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(told)?;
+        member(&answer, "submission")
+    }
+
     /// A launch token. It stays good, since nobody presents its successor.
     fn mint(&self) -> Result<String, String> {
-        let mut mint = latchkey("mint", &self.folder);
+        let mut mint = latchkey(&["mint"], &self.folder);
         mint.args(["--host", "school", "--user", "u1", "--activity", "a1"]);
         let output = mint.output().map_err(|error| format!("latchkey mint: {error}"))?;
         if !output.status.success() {
@@ -81,6 +138,13 @@ impl Server {
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
+}
+
+/// The first member of that name in an answer, a text.
+fn member(answer: &str, name: &str) -> Result<String, String> {
+    let found =
+        answer.split_once(&format!("\"{name}\":\"")).and_then(|(_, rest)| rest.split_once('"'));
+    found.map(|(text, _)| text.to_owned()).ok_or_else(|| format!("no {name} in {answer}"))
 }
 
 impl Drop for Server {
@@ -92,14 +156,14 @@ impl Drop for Server {
 }
 
 /// The program with the step's settings and none of the machine's.
-fn latchkey(command: &str, folder: &Path) -> Command {
+fn latchkey(command: &[&str], folder: &Path) -> Command {
     let mut program = Command::new(root().join("target/debug/latchkey"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LATCHKEY_") {
             program.env_remove(name);
         }
     }
-    program.arg(command).arg("--config").arg(folder.join("latchkey.toml"));
+    program.args(command).arg("--config").arg(folder.join("latchkey.toml"));
     program.arg("--data").arg(folder.join("data"));
     program
 }

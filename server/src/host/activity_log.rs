@@ -9,12 +9,14 @@ use crate::reply::Json;
 use crate::store::{EntryKind, LogItem};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::Kind;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// An entry as its host sees it.
-#[derive(Serialize)]
-struct Entry {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LoggedEntry")]
+pub(crate) struct Entry {
     id: String,
     url: String,
     kind: Kind,
@@ -24,6 +26,7 @@ struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     data: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,

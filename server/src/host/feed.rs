@@ -5,6 +5,7 @@ use super::cursor::{self, Feed};
 use crate::error::Refusal;
 use crate::store::{About, FeedPage, FeedQuery, FeedRefused, Position};
 use latchkey_protocol::error::ErrorCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Items of a page, unless the query says.
@@ -13,8 +14,9 @@ const PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1_000;
 
 /// A page of a feed, oldest first.
-#[derive(Serialize)]
-pub(super) struct Page<T> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+pub(crate) struct Page<T> {
     items: Vec<T>,
     /// For `since` of the next request, now or at any later time.
     next: String,
@@ -62,13 +64,14 @@ pub(super) fn page<T, U>(
 }
 
 /// An entity that an item refers to.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Reference {
     id: String,
     url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UserReference")]
 struct Person {
     id: String,
     name: Option<String>,
@@ -76,7 +79,8 @@ struct Person {
 }
 
 /// Whom and what an item is about.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "About")]
 pub(super) struct Shown {
     user: Person,
     activity: Reference,

@@ -13,6 +13,7 @@ use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::{GradeMethod, MAX_ID_LEN};
 use latchkey_protocol::payload::{Given, MAX_COMMENT_LEN, Progress};
 use latchkey_protocol::result::ErrorBody;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -24,8 +25,8 @@ pub(super) const MAX_REASON: usize = 1_000;
 const MAX_SCALE: usize = 64;
 
 /// A standing as its host sees it.
-#[derive(Serialize)]
-pub(super) struct Grade {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Grade {
     #[serde(flatten)]
     about: Shown,
     url: String,
@@ -44,7 +45,8 @@ pub(super) struct Grade {
     overridden: Option<Overridden>,
 }
 
-#[derive(Serialize)]
+/// A teacher's grade; these members are there only while one stands.
+#[derive(Serialize, JsonSchema)]
 struct Overridden {
     overridden_by: Option<String>,
     overridden_at: String,
@@ -96,19 +98,23 @@ pub(crate) async fn one(call: HostCall) -> HostResult {
     }
 }
 
-#[derive(Deserialize)]
+/// Grades to be set.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+#[schemars(rename = "NewGrades")]
+pub(crate) struct Input {
+    #[schemars(length(max = MOST))]
     grades: Vec<NewGrade>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewGrade {
     user: String,
     activity: String,
     /// `null` takes the teacher's grade back; absent is a mistake.
     #[serde(default)]
+    #[schemars(required)]
     score: Given<f64>,
     max: Option<f64>,
     feedback: Option<String>,
@@ -118,9 +124,11 @@ struct NewGrade {
 }
 
 /// What became of an item.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GradeLine")]
 struct Line {
     index: usize,
+    /// `updated`, `unchanged` or `failed`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     grade: Option<Grade>,
@@ -128,8 +136,10 @@ struct Line {
     error: Option<ErrorBody>,
 }
 
-#[derive(Serialize)]
-struct Lines {
+/// What became of each item, in their order.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GradeLines")]
+pub(crate) struct Lines {
     items: Vec<Line>,
 }
 

@@ -8,6 +8,7 @@ use crate::store::{HeldKey, KeyFilter};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::{Mode, RecentScope};
 use latchkey_protocol::token::KeyId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Keys of a page, unless the query says.
@@ -17,16 +18,19 @@ const MAX_PAGE: u32 = 1_000;
 /// Longest reason, bytes.
 const MAX_REASON: usize = 255;
 
-#[derive(Serialize)]
-struct Page {
+/// A page of keys.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Keys")]
+pub(crate) struct Page {
     items: Vec<Shown>,
     /// For `after` of the next page; `null` at the end.
     next: Option<String>,
 }
 
 /// A key as its host sees it.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
+pub(crate) struct Shown {
     id: String,
     url: String,
     user: String,

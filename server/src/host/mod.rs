@@ -12,7 +12,7 @@ pub(crate) mod call;
 pub mod client;
 pub mod cursor;
 pub(crate) mod directory;
-mod feed;
+pub(crate) mod feed;
 pub(crate) mod grades;
 pub(crate) mod keys;
 pub(crate) mod sessions;

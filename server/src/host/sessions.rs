@@ -3,10 +3,13 @@
 use super::call::{HostCall, HostResult};
 use super::within;
 use latchkey_protocol::launch::MAX_ID_LEN;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Ended<'a> {
+/// A web session that is over.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EndedSession")]
+pub(crate) struct Ended<'a> {
     id: &'a str,
     url: String,
     keys_ended: u64,

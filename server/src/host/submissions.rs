@@ -11,11 +11,12 @@ use crate::store::{RulingRefused, SubmissionItem};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::MAX_ID_LEN;
 use latchkey_protocol::payload::{Grading, Progress};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A submission as its host sees it.
-#[derive(Serialize)]
-struct Submission {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Submission {
     id: String,
     url: String,
     #[serde(flatten)]
@@ -33,7 +34,8 @@ struct Submission {
     voided: Option<Voided>,
 }
 
-#[derive(Serialize)]
+/// Why it does not count; these members are there only if it was made void.
+#[derive(Serialize, JsonSchema)]
 struct Voided {
     voided_by: Option<String>,
     voided_at: String,
@@ -85,15 +87,19 @@ async fn read(call: &HostCall) -> Result<Submission, Refusal> {
     }
 }
 
-#[derive(Deserialize)]
+/// Why a submission is not to count.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Why {
+pub(crate) struct Why {
     reason: String,
     by: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Done {
+/// What was made void, and the grade that is left.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "VoidedSubmission")]
+pub(crate) struct Done {
+    /// `updated` or `unchanged`.
     outcome: &'static str,
     submission: Submission,
     grade: Grade,

@@ -7,12 +7,13 @@ use crate::store::WebhookState;
 use crate::webhooks::Hook;
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 
 /// A webhook as its host sees it. Never its secret.
-#[derive(Serialize)]
-struct Webhook {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Webhook {
     id: String,
     url: String,
     /// Where messages go.
@@ -57,8 +58,9 @@ impl Webhook {
     }
 }
 
-#[derive(Serialize)]
-struct Webhooks {
+/// All webhooks of the host.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Webhooks {
     items: Vec<Webhook>,
 }
 

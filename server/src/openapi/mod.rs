@@ -14,6 +14,7 @@ use latchkey_protocol::payload::{BatchCall, CallStatus, Item, MAX_CALLS, RecentR
 use latchkey_protocol::result::{ErrorBody, KeyStanding};
 use operation::{Caller, Operation, refusals};
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -29,6 +30,7 @@ pub fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
+    settings.transforms.push(Box::new(RecursiveTransform(without_null_defaults)));
     let mut schemas = settings.into_generator();
     let paths = paths(&mut schemas);
     let standing = schemas.subschema_for::<KeyStanding>();
@@ -64,6 +66,13 @@ pub fn document() -> Value {
             },
         },
     })
+}
+
+/// A member that may be cleared by `null` is unchanged where it is absent: `null` is not its default.
+fn without_null_defaults(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
 }
 
 fn paths(schemas: &mut SchemaGenerator) -> Map<String, Value> {
@@ -105,11 +114,13 @@ fn paths(schemas: &mut SchemaGenerator) -> Map<String, Value> {
     add("/v1/entries/{id}", "get", entry.giving(schemas.subschema_for::<Item>()));
     for (path, methods) in ADDRESSES {
         for address in *methods {
-            let mut operation = Operation::of(Caller::Host, address.name, address.about);
-            if address.takes_body {
-                operation = operation.taking(json!({ "type": "object" }));
+            let mut operation = Operation::of(Caller::Host, address.name, address.about)
+                .asking(address.query)
+                .giving((address.gives)(schemas));
+            if let Some(takes) = address.takes {
+                operation = operation.taking(takes(schemas));
             }
-            add(path, address.method, operation.asking(address.query));
+            add(path, address.method, operation);
         }
     }
     paths.extend(operation::health());

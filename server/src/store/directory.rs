@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::GradeMethod;
 use latchkey_protocol::payload::Given;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The four lists.
@@ -54,7 +55,7 @@ impl Kind {
 }
 
 /// A user as the host says. Absent: unchanged; null: cleared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserItem {
     /// The host's own primary key.
@@ -74,7 +75,7 @@ pub struct UserItem {
 }
 
 /// A course as the host says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CourseItem {
     /// The host's own primary key.
@@ -93,11 +94,12 @@ pub struct CourseItem {
     pub page: Given<String>,
     /// All its sections, in their order. One that is not listed goes; its activities stay in the course.
     #[serde(default, deserialize_with = "listed")]
+    #[schemars(with = "Vec<Section>")]
     pub sections: Option<Vec<Section>>,
 }
 
 /// A section of a course.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
     /// The host's own primary key, within the course.
@@ -108,7 +110,7 @@ pub struct Section {
 }
 
 /// An activity as the host says.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivityItem {
     /// The host's own primary key.
@@ -127,29 +129,34 @@ pub struct ActivityItem {
     pub page: Given<String>,
     /// Maximum score, above zero; 100 for one that never had one.
     #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "f64")]
     pub max: Option<f64>,
     /// Which submission counts; `highest` for one that never had a method.
     #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "GradeMethod")]
     pub method: Option<GradeMethod>,
     /// How many attempts a user has; null for no limit.
     #[serde(default)]
     pub attempts: Given<u32>,
     /// Whether calls for it are refused.
     #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "bool")]
     pub hidden: Option<bool>,
 }
 
 /// An enrolment as the host says. `user` and `course` are needed for a new one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentItem {
     /// The host's own primary key.
     pub id: String,
     /// The user.
     #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "String")]
     pub user: Option<String>,
     /// The course.
     #[serde(default, deserialize_with = "some")]
+    #[schemars(with = "String")]
     pub course: Option<String>,
     /// What the user is there, in the host's words.
     #[serde(default)]
@@ -238,7 +245,7 @@ pub enum Found {
 }
 
 /// One of the four, as it now is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Entity {
     /// A user.
@@ -327,7 +334,7 @@ pub struct Extent {
 }
 
 /// What a deletion did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Removed {
     /// Live keys that ended with it.
     pub keys_ended: u64,
@@ -338,7 +345,7 @@ pub struct Removed {
 }
 
 /// What a reset did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reset {
     /// Standings that start again.
     pub standings: u64,

@@ -2,15 +2,17 @@
 //!
 //! * [`list`] reads a list of items out of a body, `item` holds each to its limits, [`set`] writes them.
 //! * [`find`] looks up and lists, [`remove`] deletes and resets.
+//! * [`shapes`] — what all of this takes and gives, for the documentation.
 
 mod find;
 mod item;
 mod list;
 mod remove;
 mod set;
+pub(crate) mod shapes;
 
 pub(crate) use find::{all, one};
-pub(crate) use remove::{delete, reset};
+pub(crate) use remove::{Begun, Deleted, Of, delete, reset};
 pub(crate) use set::set;
 
 use super::call::HostCall;

@@ -6,10 +6,12 @@ use crate::host::within;
 use crate::store::{Kind, Removed, Reset};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::MAX_ID_LEN;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize)]
-struct Deleted<'a> {
+/// What was deleted, and what went with it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deleted<'a> {
     id: &'a str,
     url: String,
     #[serde(flatten)]
@@ -29,16 +31,20 @@ pub(crate) async fn delete(call: HostCall, kind: Kind) -> HostResult {
     }
 }
 
-#[derive(Deserialize)]
+/// Whose attempts start again.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Of {
+#[schemars(rename = "ResetOf")]
+pub(crate) struct Of {
     /// Whose attempts; everybody's if absent.
     #[serde(default)]
     user: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Begun<'a> {
+/// Attempts that start again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ResetDone")]
+pub(crate) struct Begun<'a> {
     activity: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,

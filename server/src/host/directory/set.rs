@@ -7,6 +7,7 @@ use crate::host::call::{HostCall, HostResult};
 use crate::store::{Change, Kind, Unset};
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::result::ErrorBody;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -16,11 +17,13 @@ use std::collections::HashSet;
 const STEP: usize = 2_000;
 
 /// What became of an item.
-#[derive(Serialize)]
-struct Line<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DirectoryLine")]
+pub(super) struct Line<'a> {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    /// `created`, `updated`, `unchanged` or `failed`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
