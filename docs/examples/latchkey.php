@@ -37,6 +37,20 @@ function host_call(string $method, string $path, string $body = ''): array {
     return [(int) $status[1], json_decode($answer, true)];
 }
 
+// The id of a key, from the body of a renewal: the jti of a launch token, bytes 2 to 17 of a session token.
+function key_id(string $body): string {
+    $token = json_decode($body, true)['token'] ?? null;
+    $bytes = fn (string $text): string => (string) base64_decode(strtr($text, '-_', '+/'));
+    if (!is_string($token)) {
+        return 'none';
+    }
+    if (str_starts_with($token, 'lk1_')) {
+        return b64(substr($bytes(substr($token, 4)), 2, 16));
+    }
+    $jti = json_decode($bytes(explode('.', $token)[1] ?? ''), true)['jti'] ?? null;
+    return is_string($jti) ? rawurlencode($jti) : 'none';
+}
+
 // php latchkey.php mint USER ACTIVITY | php latchkey.php call METHOD PATH [BODY]
 if (PHP_SAPI === 'cli' && realpath($argv[0]) === __FILE__) {
     if ($argv[1] === 'mint') {

@@ -13,6 +13,16 @@ use tokio::process::{Child, Command};
 /// 32 bytes in base64url.
 const SECRET: &str = "c2Nob29sIHNjaG9vbCBzY2hvb2wgc2Nob29sIHNjaG8";
 
+/// Starts a key of the page's own and gives both of its tokens.
+const STARTED: &str = "const started = async () => {
+    const page = await (await fetch('/')).text();
+    const block = JSON.parse(/data-latchkey>(.*?)<[/]script>/.exec(page)[1]);
+    const answer = await fetch(`${block.endpoint}/v1/batch`, {
+      method: 'POST', body: '{\"calls\":[]}',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${block.token}` } });
+    return { launch: block.token, session: (await answer.json()).token };
+  };";
+
 /// PHP's own server with the site, and its address.
 async fn php(latch: &str) -> (Child, String) {
     let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/site.php");
@@ -49,13 +59,22 @@ async fn a_page_of_a_php_site_is_graded() {
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     tab.go(&site).await;
-    tab.until("!document.getElementById('submit')?.disabled").await;
+    tab.until("document.getElementById('state')?.textContent === 'Ready'").await;
     let keys: usize = tab.eval("document.querySelectorAll('[data-latchkey]').length").await;
     assert_eq!(keys, 0, "the token has left the page");
-    let _: bool = tab.eval("document.getElementById('submit').click() ?? true").await;
-    tab.until("document.getElementById('state').textContent === 'Saved: 8.5 of 10'").await;
+    let grade = "document.getElementById('grade').textContent";
+    assert_eq!(tab.eval::<String>(grade).await, "none yet");
+    for (choice, said) in [(0, "Wrong. Saved: 0 of 10"), (1, "Right. Saved: 10 of 10")] {
+        tab.act(&format!("document.querySelectorAll('button')[{choice}].click()")).await;
+        tab.until(&format!("document.getElementById('state').textContent === {said:?}")).await;
+    }
+    assert_eq!(tab.eval::<String>(grade).await, "10 of 10");
     let violations: Vec<String> = tab.eval("window.violations").await;
     assert_eq!(violations, [""; 0]);
+    // The site itself asks what the grade is, with a signature.
+    tab.go(&site).await;
+    tab.until("document.getElementById('state')?.textContent === 'Ready'").await;
+    assert_eq!(tab.eval::<String>(grade).await, "10 of 10");
 
     // And the renewal address gives a page of its own site another token, and nobody else.
     let renew =
@@ -67,7 +86,19 @@ async fn a_page_of_a_php_site_is_graded() {
         tab.eval(&format!("{}.then((a) => a.status)", renew.replace("'1'", "'0'"))).await;
     assert_eq!(status, 403);
 
-    let kept = Database::of(&data).kept("u1", "quiz-1");
-    assert_eq!(kept.len(), 1, "{kept:?}");
+    // A renewal ends the key that it replaces, whichever of its tokens the page holds.
+    let database = Database::of(&data);
+    for (held, ended) in [("launch", 1), ("session", 2)] {
+        let held = format!("started().then((tokens) => tokens.{held})");
+        let with = "(token) => fetch('/latchkey/renew/quiz-1', {
+            method: 'POST', headers: { 'latchkey-renew': '1' }, body: JSON.stringify({ token }) })";
+        let renewed =
+            format!("(async () => {{ {STARTED} return (await ({with})(await {held})).status }})()");
+        assert_eq!(tab.eval::<u16>(&renewed).await, 200);
+        assert_eq!(database.revoked(), vec!["host: renewed"; ended]);
+    }
+
+    let kept = database.kept("u1", "quiz-1");
+    assert_eq!(kept.len(), 2, "{kept:?}");
     browser.close().await;
 }
