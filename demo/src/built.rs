@@ -45,7 +45,7 @@ const FILES: [File; 4] = [
 
 /// The folder below which everything lies.
 #[derive(Debug)]
-pub(crate) struct Built(PathBuf);
+pub(crate) struct Built(pub(crate) PathBuf);
 
 impl Built {
     /// Of that folder; the repository this was compiled in without.

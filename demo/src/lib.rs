@@ -7,7 +7,7 @@
 //! * `site` — every address of the site; `guard` — what each request must show, and what each answer bears.
 //! * `login` — logging in and out; `launch` — keys for pages, and their renewal.
 //! * `pages` — what people see; `chart` — the drawing on one of them; `built` — what two of them load.
-//! * `ruling` — what teachers decide about grades.
+//! * `ruling` — what teachers decide about grades. `neighbour` — a second site, in PHP.
 
 pub mod accounts;
 mod built;
@@ -16,6 +16,7 @@ mod course;
 mod guard;
 mod launch;
 mod login;
+mod neighbour;
 mod pages;
 mod ruling;
 mod site;
@@ -23,6 +24,7 @@ mod throttle;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::built::Built;
+use crate::neighbour::Neighbour;
 use crate::site::Site;
 use latchkey_server::clock::Entropy;
 use latchkey_server::config::{Config, HostConfig};
@@ -53,6 +55,8 @@ pub struct Options {
     pub api_url: Option<String>,
     /// Folder with `target/web` and `demo/node_modules`; the repository's without.
     pub built: Option<PathBuf>,
+    /// Address of the second site, which is there where PHP is; none without.
+    pub neighbour: Option<SocketAddr>,
 }
 
 impl Options {
@@ -77,6 +81,9 @@ pub enum DemoError {
     /// An address that is none.
     #[error("{0}: not an origin, write it as in https://school.example")]
     Origin(String),
+    /// The second site cannot start.
+    #[error("{0}; choose another --neighbour-listen, or leave the site out by --no-neighbour")]
+    Neighbour(String),
 }
 
 /// The site, opened and not serving yet.
@@ -108,17 +115,21 @@ impl Demo {
         // For the activity that stands in a sandboxed frame.
         host.opaque_origins = true;
         config.hosts.push(host);
+        let built = Built::below(options.built.clone());
+        let neighbour = match options.neighbour {
+            Some(listen) => Neighbour::start(listen, &built.0, &api, &Entropy::System),
+            None => Ok(None),
+        };
+        let neighbour = neighbour.map_err(DemoError::Neighbour)?;
+        config.hosts.extend(neighbour.as_ref().map(Neighbour::host));
         let latchkey = Latchkey::open(&config)?;
         tracing::info!(users = accounts.all().len(), "open");
-        Ok(Self {
-            site: Arc::new(Site::new(
-                latchkey,
-                accounts,
-                origins,
-                api,
-                Built::below(options.built.clone()),
-            )),
-        })
+        Ok(Self { site: Arc::new(Site::new(latchkey, accounts, origins, api, built, neighbour)) })
+    }
+
+    /// Where the second site is, if there is one.
+    pub fn neighbour(&self) -> Option<&str> {
+        self.site.neighbour.as_ref().map(|neighbour| neighbour.url.as_str())
     }
 
     /// Who can log in and how, a line each. The passwords are no secret: the login page shows them.

@@ -38,6 +38,12 @@ struct Cli {
     /// without.
     #[arg(long)]
     built: Option<PathBuf>,
+    /// Address of a second site, in PHP: it is there where PHP is installed.
+    #[arg(long, default_value = "127.0.0.1:8432")]
+    neighbour_listen: SocketAddr,
+    /// Without the second site.
+    #[arg(long)]
+    no_neighbour: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,8 +63,9 @@ fn say(to: &mut dyn Write, line: &str) {
 }
 
 fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
-    let Cli { listen, api_listen, data, config, site_url, api_url, built } = cli;
-    let options = Options { data, config, site_url, api_url, built };
+    let Cli { listen, api_listen, data, config, site_url, api_url, built, .. } = cli;
+    let neighbour = (!cli.no_neighbour).then_some(cli.neighbour_listen);
+    let options = Options { data, config, site_url, api_url, built, neighbour };
     start_log(&options.settings()?)?;
     let bind = |to| TcpListener::bind(to).map_err(|error| format!("{to}: {error}"));
     let (site, api) = (bind(listen)?, bind(api_listen)?);
@@ -69,6 +76,9 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         let out = &mut std::io::stdout();
         say(out, &format!("demo on http://{site_address}"));
         say(out, &format!("api on http://{api_address}"));
+        if let Some(url) = demo.neighbour() {
+            say(out, &format!("a second site, in PHP, on {url}"));
+        }
         demo.logins().for_each(|line| say(out, &line));
         Ok(demo.serve(site, api, shutdown).await?)
     })

@@ -2,6 +2,7 @@
 
 use crate::accounts::Accounts;
 use crate::built::{self, Built};
+use crate::neighbour::Neighbour;
 use crate::pages::{self, assets};
 use crate::throttle::Throttle;
 use crate::{guard, launch, login, ruling};
@@ -42,6 +43,8 @@ pub(crate) struct Site {
     pub(crate) verifying: Semaphore,
     /// What some pages load.
     pub(crate) built: Built,
+    /// A second site on the same server.
+    pub(crate) neighbour: Option<Neighbour>,
 }
 
 impl Site {
@@ -51,11 +54,12 @@ impl Site {
         origins: Vec<String>,
         api: String,
         built: Built,
+        neighbour: Option<Neighbour>,
     ) -> Self {
         let entropy = Entropy::System;
         let throttle = Throttle::new(entropy.bytes());
         let verifying = Semaphore::new(VERIFIED_AT_ONCE);
-        Self { latchkey, accounts, origins, api, entropy, throttle, verifying, built }
+        Self { latchkey, accounts, origins, api, entropy, throttle, verifying, built, neighbour }
     }
 
     pub(crate) fn now(&self) -> Millis {

@@ -6,7 +6,7 @@ use crate::stage::hands::{Hand, fits, narrow};
 use crate::stage::tab::Tab;
 use latchkey_demo::accounts::PASSWORD;
 use latchkey_demo::{Options, run};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use tempfile::TempDir;
 
 const OPTION: &str = "[data-testid=answer-option]";
@@ -24,13 +24,18 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) async fn start(hand: Hand) -> Self {
+        Self::start_with(hand, None).await
+    }
+
+    /// With a second site at that address.
+    async fn start_with(hand: Hand, neighbour: Option<SocketAddr>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("demo");
         let [site, api] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let address = format!("http://{}", site.local_addr().unwrap());
         let database = Database::of(&data);
         tokio::spawn(async move {
-            let options = Options { data, ..Options::default() };
+            let options = Options { data, neighbour, ..Options::default() };
             run(site, api, &options, std::future::pending()).await.unwrap();
         });
         let browser = Browser::start().await;
@@ -239,5 +244,22 @@ async fn logging_out_in_another_tab_ends_the_quiz_and_keeps_the_answer() {
         .map(|kept| kept.args["event"].clone())
         .collect();
     assert_eq!(events, ["started", "answered"]);
+    walk.browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_site_in_php_keeps_its_grades_on_the_same_server() {
+    let walk = Walk::start_with(Hand::Pointer, Some(([127, 0, 0, 1], 0).into())).await;
+    walk.tab.go(&walk.site).await;
+    walk.log_in("ada").await;
+    walk.press("[data-testid=neighbour] a").await;
+    walk.tab.until("document.getElementById('state')?.textContent === 'Ready'").await;
+    fits(&walk.tab).await;
+    walk.press("button:nth-of-type(2)").await;
+    let said = "document.getElementById('state').textContent === 'Right. Saved: 10 of 10'";
+    walk.tab.until(said).await;
+    assert_eq!(walk.database.kept("u1", "quiz-1").len(), 1);
+    assert_eq!(walk.tab.thrown(), [""; 0]);
+    assert_eq!(walk.tab.complaints(), [""; 0]);
     walk.browser.close().await;
 }

@@ -1,6 +1,6 @@
 //! The course page: activities, with one's own standing or with what teachers need.
 
-use super::{Frame, count, points};
+use super::{Frame, count, elsewhere, points};
 use crate::HOST;
 use crate::accounts::Role;
 use crate::course::{self, Activity, Widget};
@@ -55,6 +55,7 @@ pub(crate) async fn page(State(site): State<Arc<Site>>, login: Login) -> Result<
                 ul.cards { @for card in cards { (card) } }
             }
         }
+        (elsewhere(&site))
     }))
 }
 

@@ -12,10 +12,23 @@ pub(crate) mod login;
 
 use crate::accounts::Account;
 use crate::course::SCHOOL;
+use crate::site::Site;
 use latchkey_protocol::Millis;
 use latchkey_server::instant;
 use maud::{DOCTYPE, Markup, html};
 use time::OffsetDateTime;
+
+/// Where the second site is, if there is one.
+pub(crate) fn elsewhere(site: &Site) -> Markup {
+    html! {
+        @if let Some(neighbour) = &site.neighbour {
+            p.faint data-testid="neighbour" {
+                "Another school, whose site is written in PHP, keeps its grades on the same server: "
+                a href=(neighbour.url) { "visit it" } "."
+            }
+        }
+    }
+}
 
 /// What surrounds a page's content.
 pub(crate) struct Frame<'a> {
