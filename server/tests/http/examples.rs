@@ -113,7 +113,9 @@ async fn shell() {
 #[test]
 fn the_document_shows_the_files() {
     let document = std::fs::read_to_string(root().join("docs/hosts.md")).unwrap();
-    for file in ["latchkey.php", "site.php", "latchkey.py", "latchkey.mjs", "latchkey.sh"] {
+    for file in
+        ["latchkey.php", "site.php", "latchkey.py", "latchkey.mjs", "latchkey.sh", "webhook.mjs"]
+    {
         let text = std::fs::read_to_string(root().join("docs/examples").join(file)).unwrap();
         let shown = document.contains(&format!("\n{text}```\n"));
         assert!(shown, "docs/hosts.md does not show docs/examples/{file} as it is");

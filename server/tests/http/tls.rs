@@ -3,10 +3,12 @@
 use crate::server::{PATIENCE, Server};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use latchkey_server::clock::{Clock, SystemClock};
 use latchkey_server::config::Config;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -264,4 +266,34 @@ async fn files_that_cannot_be_used_are_named_and_leave_the_old_in_force() {
     let missing = server.reload(|config| config.tls.key = folder.join("missing.pem"));
     assert!(missing.unwrap_err().to_string().contains("missing.pem"));
     is_well(&server, &certificate).await;
+}
+
+/// `latchkey host call` over https, by a machine that trusts this certificate and by one that does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_calls_over_https_from_the_command_line() {
+    let certificate = Certificate::new();
+    let server = start(&certificate).await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("latchkey.toml");
+    let secret = crate::server::base64url(&[11; 32]);
+    let text = format!(
+        "[[hosts]]\nid = \"school\"\nsecrets = [{{ number = 1, secret = \"{secret}\" }}]\n"
+    );
+    std::fs::write(&settings, text).unwrap();
+    // The program's clock is the machine's.
+    server.after(SystemClock.now() - server.latchkey.now());
+    let call = |authorities: PathBuf| {
+        let mut command = crate::program::latchkey();
+        command.args(["host", "call", "GET", "/host/v1/users", "--config"]).arg(&settings);
+        command.arg("--server").arg(format!("https://localhost:{}", server.address.port()));
+        command.env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR");
+        command.output().unwrap()
+    };
+    let trusting = call(certificate.folder.path().join("certificate.pem"));
+    assert!(trusting.status.success(), "{trusting:?}");
+    assert!(String::from_utf8_lossy(&trusting.stdout).contains("\"items\":[]"), "{trusting:?}");
+    let other = Certificate::new();
+    let wary = call(other.folder.path().join("certificate.pem"));
+    assert!(!wary.status.success() && wary.stdout.is_empty(), "{wary:?}");
+    assert!(String::from_utf8_lossy(&wary.stderr).contains("certificate"), "{wary:?}");
 }

@@ -131,6 +131,34 @@ async fn a_slow_body_is_not_waited_for() {
     is_well(&server).await;
 }
 
+/// A directory that halts, or whose sender hangs up in the middle: nothing of it is done, and its room is free again.
+#[tokio::test]
+async fn a_hosts_body_that_does_not_come_whole_is_not_begun() {
+    let server = impatient().await;
+    let school = crate::host::school(&server);
+    let body = br#"{"users":[{"id":"u1"},{"id":"u2"}]}"#;
+    let half = || {
+        let signed = school.sign("POST", "/host/v1/users", body);
+        let head = format!(
+            "POST /host/v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: {signed}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), &body[..20]].concat()
+    };
+    let answer = raw(&server, &half()).await;
+    assert_eq!(first_line(&answer), "HTTP/1.1 408 Request Timeout");
+    assert!(answer.contains(r#""code":"slow_sender""#), "{answer}");
+    for _ in 0..20 {
+        let mut connection = TcpStream::connect(server.address).await.unwrap();
+        connection.write_all(&half()).await.unwrap();
+        drop(connection);
+    }
+    assert_eq!(school.get("/host/v1/users").await.result()["items"].as_array().unwrap().len(), 0);
+    assert_eq!(school.set("users", serde_json::json!([{"id": "u1"}])).await, ["created"]);
+    is_well(&server).await;
+}
+
 #[tokio::test]
 async fn a_huge_declared_body_is_refused_unread() {
     let server = Server::start().await;

@@ -154,11 +154,24 @@ async fn a_hidden_activity_refuses_every_call_until_it_is_shown() {
     assert_eq!(page.call("batch", json!({"calls": []})).await.refusal(), refused);
     assert_eq!(server.page().log("x").await.refusal(), refused, "a first use too");
     other.log("goes.on").await.is_done();
-    // A restart has not forgotten it.
+    // A restart has not forgotten it, neither of keys that were in use nor of new ones.
+    let (token, launch) = (page.token.clone(), server.launch());
+    let server = server.restarted().await;
+    let school = crate::host::school(&server);
+    for token in [&token, &launch] {
+        assert_eq!(server.call(token, "log", json!({"event": "x"})).await.refusal(), refused);
+    }
+    let hide = async |hidden: bool| {
+        school.set("activities", json!([{"id": "quiz", "hidden": hidden}])).await.remove(0)
+    };
     assert_eq!(hide(true).await, "unchanged");
     assert_eq!(hide(false).await, "updated");
-    page.log("again").await.is_done();
-    assert_eq!(page.events().await, ["again", "seen"]);
+    let again = json!({"entries": [{"event": "again"}]});
+    server.call(&token, "log", again).await.is_done();
+    let recent = server.call(&token, "recent", json!({"kinds": ["log"]})).await.result();
+    let events: Vec<_> =
+        recent["items"].as_array().unwrap().iter().map(|item| &item["event"]).collect();
+    assert_eq!(events, ["again", "seen"]);
 }
 
 /// A key that is found in two hands ends even while its activity is hidden.

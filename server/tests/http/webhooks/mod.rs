@@ -3,6 +3,7 @@
 mod command;
 mod failing;
 mod killed;
+mod library;
 mod receiver;
 mod refused;
 mod told;
