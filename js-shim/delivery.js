@@ -1,5 +1,5 @@
-// Sends operations until they are answered. shapes.ts describes each method.
-import { newOutbox, pieces } from "./outbox.js";
+// Sends operations until they are answered: see shapes.ts.
+import { newOutbox, pieces, placeOf } from "./outbox.js";
 import { EndedError, RefusedError, attempt, readToken, supersedes } from "./protocol.js";
 /** @import * as Shapes from "./shapes.js" */
 
@@ -10,18 +10,18 @@ const calls = (piece) => {
   return logs[0] ? [logs, ...others] : others;
 };
 
-/** @type {Shapes.Written} */
+/** @type {Shapes.WrittenCall} */
 const written = (ops) => {
-  const { id, function: name, args } = ops[0];
+  const { id, function: name, args, reads } = ops[0];
   const entries = ops.map((op) => ({ id: op.id, ...op.args }));
   if (name === "log") return { function: name, args: { entries } };
-  return { id: name === "grade" ? id : undefined, function: name, args };
+  return { id: reads ? undefined : id, function: name, args };
 };
 
 /** @type {Shapes.DeliveryMethods & ThisType<Shapes.Delivery>} */
 const methods = {
   get writes() {
-    return [...this.queue.values()].filter((op) => op.function !== "recent");
+    return [...this.queue.values()].filter((op) => !op.reads);
   },
   get visible() {
     return this.self.document?.visibilityState !== "hidden";
@@ -33,16 +33,15 @@ const methods = {
     return new Date(this.now()).toISOString();
   },
   count() {
-    const { writes } = this;
-    this.emit("unsaved", { count: writes.length, durable: writes.every((op) => op.stored) });
+    this.emit("unsaved", { count: this.writes.length, durable: this.writes.every((op) => op.stored) });
   },
 
   add(name, args) {
     const op = this.outbox.make(name, args);
-    op.done.catch(() => {}); // told by events too
+    op.done.catch(() => {});
     this.queue.set(op.id, op);
     if (op.problem) this.refuse([op], op.problem);
-    else if (name !== "recent") this.outbox.keep(op);
+    else if (!op.reads) this.outbox.keep(op);
     this.count();
     if (this.ended) op.reject(new EndedError(this.ended, op.stored));
     this.wake();
@@ -104,7 +103,7 @@ const methods = {
     const sentAt = this.now();
     const reply = await this.post(this.endpoint, this.body(piece), {
       credentials: "omit",
-      keepalive: keepalive && this.sameOrigin,
+      keepalive: keepalive && this.sameOrigin && !(piece[0]?.size > 6e4),
       headers: { Authorization: "Bearer " + held.text },
     });
     const { object } = reply;
@@ -150,7 +149,7 @@ const methods = {
     for (const ops of calls(piece)) {
       const { id } = written(ops);
       const outcome = outcomes.find((other) => other.id === id);
-      if (outcome) outcome.id = "-"; // taken
+      if (outcome) outcome.id = "-";
       if (outcome?.status === "ok") this.saved(ops, outcome.result);
       else if (outcome?.status === "failed" && !outcome.error.retryable)
         this.refuse(ops, outcome.error);
@@ -168,7 +167,7 @@ const methods = {
     const name = ops[0].function;
     const ids = this.take(ops).map((op) => op.id);
     ops.forEach((op, at) => op.resolve(name === "log" ? { id: receipt.ids[at] } : receipt));
-    if (name === "recent" || !ids[0]) return;
+    if (ops[0].reads || !ids[0]) return;
     this.emit("saved", { function: name, ids, receipt, count: this.writes.length });
     this.count();
   },
@@ -193,9 +192,7 @@ const methods = {
     const held = readToken(object?.token);
     const claims = held?.claims;
     if (!claims) return this.later(after);
-    const { iss, sub, activity } = this.claims;
-    if (iss !== claims.iss || sub !== claims.sub || activity !== claims.activity)
-      return this.end("other_user");
+    if (placeOf(claims) !== this.outbox.prefix) return this.end("other_user");
     Object.assign(this, { held, claims, renewedAt: this.now(), renewDue: false, failures: 0 });
     this.emit("renewed", {});
     return true;
@@ -221,7 +218,6 @@ const methods = {
           this.back(piece);
         });
       else {
-        // no header, hence no preflight
         const body = new Blob([this.body(piece, this.held.text)], { type: "text/plain" });
         if (!this.self.navigator?.sendBeacon?.(this.endpoint, body)) this.back(piece);
       }

@@ -34,7 +34,6 @@ const follow = (sending) => {
   self.addEventListener?.("pagehide", () => sending.leave(), { signal });
   self.addEventListener?.("pageshow", seen, { signal });
   self.addEventListener?.("online", resume, { signal });
-  // never waited for: the next beat drains too
   const { locks } = self.navigator ?? {};
   if (!locks) beat();
   else locks.request(outbox.prefix, { ifAvailable: true }, (lock) => lock && beat()).catch(beat);
@@ -66,6 +65,9 @@ export const connect = async ({ self = globalThis, ...options } = {}) => {
   /** @type {Set<any>} */
   const listeners = new Set();
   follow(sending);
+  /** @type {Shapes.StateCall} */
+  const state = (op, value, { name, ifVersion: if_version } = {}) =>
+    sending.add("state", { op, name, value, if_version });
   return {
     user: claims.sub,
     activity: claims.activity,
@@ -76,8 +78,13 @@ export const connect = async ({ self = globalThis, ...options } = {}) => {
     grade: (grade) =>
       sending.add("grade", { at: sending.time(), ...grade, sequence: sending.outbox.tick() }),
     recent: (query = {}) => sending.add("recent", query),
-    on(name, listener) {
-      const entry = [name, listener];
+    state: {
+      get: (name) => state("get", undefined, { name }),
+      put: (...given) => state("put", ...given),
+      patch: (...given) => state("patch", ...given),
+      delete: (...given) => state("delete", undefined, ...given),
+    },
+    on(...entry) {
       listeners.add(entry);
       return () => listeners.delete(entry);
     },

@@ -3,7 +3,7 @@ import { attempt, hex } from "./protocol.js";
 /** @import * as Shapes from "./shapes.js" */
 
 const MAX_BODY = 60 * 1024;
-const ENVELOPE = 2400; // what a body holds beside operations, a token included
+const ENVELOPE = 2400;
 
 /** @type {Shapes.Pieces} */
 export const pieces = (ops) => {
@@ -21,13 +21,16 @@ export const pieces = (ops) => {
   return all;
 };
 
+/** @type {Shapes.PlaceOf} */
+export const placeOf = ({ iss, sub, activity }) =>
+  ["latchkey", iss, sub, activity, ""].map(encodeURIComponent).join(":");
+
 /** @type {Shapes.NewOutbox} */
-export const newOutbox = (self, { iss, sub, activity, iat }) => {
+export const newOutbox = (self, claims) => {
   const storage = attempt(() => self.localStorage);
   const { now } = self.Date;
-  const prefix = ["latchkey", iss, sub, activity, ""].map(encodeURIComponent).join(":");
-  // no page is older than its token: a hint at a slow clock
-  let offset = Math.max(0, iat * 1e3 - now());
+  const prefix = placeOf(claims);
+  let offset = Math.max(0, claims.iat * 1e3 - now());
   let last = 0;
   const tick = () => (last = Math.max(last + 1, Math.floor(now() + offset)));
   const newId = () => {
@@ -41,9 +44,10 @@ export const newOutbox = (self, { iss, sub, activity, iat }) => {
   const make = (name, args, id = newId()) => {
     const text = attempt(() => JSON.stringify({ function: name, args }));
     const size = new Blob([text ?? ""]).size + 64;
-    const code = text ? size > MAX_BODY - ENVELOPE && "body_too_large" : "bad_json";
-    const problem = code && { code, message: "An operation is JSON of up to 57 KiB." };
+    const code = text ? size > 66 * 1024 && "body_too_large" : "bad_json";
+    const problem = code && { code, message: "An operation is JSON of up to 66 KiB." };
     const op = { id, size, text, problem, ...JSON.parse(text ?? "{}"), function: name };
+    op.reads = name === "recent" || op.args?.op === "get";
     op.done = new Promise((resolve, reject) => Object.assign(op, { resolve, reject }));
     return op;
   };
@@ -69,7 +73,7 @@ export const newOutbox = (self, { iss, sub, activity, iat }) => {
             last = Math.max(last, args.sequence || 0);
             return Object.assign(make(name, args, id), { stored: true });
           });
-          return found ?? []; // not ours
+          return found ?? [];
         }),
   };
 };

@@ -1,15 +1,16 @@
 // Words shared with the server: tokens and refusals.
 /** @import * as Shapes from "./shapes.js" */
 
-/** Base of all: a stable `code`, whether it is `retryable`, the `field` at fault. */
+/** Base of all: see {@link Shapes.ErrorBody}. */
 export class LatchkeyError extends Error {
   /** @param {Shapes.ErrorBody} body */
-  constructor({ code, message, retryable = false, field }) {
-    super(message);
+  constructor(body) {
+    super(body.message);
     this.name = new.target.name;
-    this.code = code;
-    this.retryable = retryable;
-    this.field = field;
+    this.code = body.code;
+    this.retryable = !!body.retryable;
+    this.field = body.field;
+    this.current = body.current;
   }
 }
 

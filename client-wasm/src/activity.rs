@@ -6,7 +6,7 @@ use crate::grade::Grade;
 use crate::notice::{Notice, Subscription};
 use crate::query::Query;
 use crate::rule::Failure;
-use crate::{Receipt, Recent};
+use crate::{Receipt, Recent, State};
 use futures_channel::oneshot;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,11 @@ impl Activity {
         self.call("recent", json(&query.0))
     }
 
+    /// What the attempt keeps for its next launch.
+    pub fn state(&self) -> State {
+        State::of(self.clone())
+    }
+
     /// Calls `listener` at each notice, until the subscription is dropped.
     pub fn on(&self, listener: impl Fn(&Notice) + 'static) -> Subscription {
         let listeners = Rc::clone(&self.listeners);
@@ -178,7 +183,7 @@ impl Activity {
         self.session.close();
     }
 
-    fn call<T>(&self, function: &str, args: Result<String, ()>) -> Answer<T> {
+    pub(crate) fn call<T>(&self, function: &str, args: Result<String, ()>) -> Answer<T> {
         let (done, answer) = oneshot::channel();
         // Nobody may be waiting any more: then the notices tell.
         let settle = Box::new(move |outcome| drop(done.send(outcome)));
@@ -187,7 +192,7 @@ impl Activity {
     }
 }
 
-fn json(args: &impl Serialize) -> Result<String, ()> {
+pub(crate) fn json(args: &impl Serialize) -> Result<String, ()> {
     serde_json::to_string(args).map_err(|_| ())
 }
 

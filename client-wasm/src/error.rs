@@ -3,6 +3,7 @@
 use crate::browser::Unplaced;
 use crate::rule::{EndReason, EntryFault, Failure};
 use latchkey_protocol::error::SeenCode;
+use latchkey_protocol::result::Current;
 use thiserror::Error;
 
 /// A refusal, the server's or our own, as [`Error::Refused`] and [`crate::Notice::Refused`] tell it.
@@ -17,9 +18,27 @@ pub struct Refusal {
     pub field: Option<String>,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// The whole as JSON.
+    pub body: String,
 }
 
 impl Refusal {
+    /// One of our own, for good. Neither text needs escapes in JSON.
+    pub fn own(code: &str, message: &str) -> Self {
+        let body = ["{\"code\":\"", code, "\",\"message\":\"", message, "\"}"].concat();
+        let (code, message) = (code.into(), message.into());
+        Self { code, message, field: None, retryable: false, body }
+    }
+
+    /// With `version_conflict`, and no other code: how the document stands.
+    pub fn current(&self) -> Option<Current> {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            current: Option<Current>,
+        }
+        serde_json::from_str::<Body>(&self.body).ok()?.current
+    }
+
     /// The code as one of the protocol's, or as one of a later version.
     pub fn seen(&self) -> SeenCode {
         SeenCode::parse(&self.code)

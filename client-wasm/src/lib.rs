@@ -15,8 +15,8 @@
 //! ```
 //!
 //! * [`Activity`] — one user's connection to one activity: [`Activity::connect`], [`Activity::log`],
-//!   [`Activity::grade`], [`Activity::recent`], [`Activity::on`], [`Activity::flush`].
-//! * [`Grade`] and [`Query`] build what goes in; [`Receipt`], [`Recent`] and [`Entry`] come out.
+//!   [`Activity::grade`], [`Activity::recent`], [`Activity::state`], [`Activity::on`], [`Activity::flush`].
+//! * [`Grade`] and [`Query`] build what goes in; [`Receipt`], [`Recent`] and [`Entry`] come out. [`State`] is what is kept for the next launch.
 //! * [`Notice`] — what a widget shows: how much is unsaved, what was saved or refused, the key's end.
 //! * [`Error`] — one error with a stable [`Error::code`] and a text that says what to do.
 //! * [`rule`] — what a client does, as a state machine without a browser; [`browser`] — its edge.
@@ -32,16 +32,20 @@ mod grade;
 mod notice;
 mod query;
 pub mod rule;
+mod state;
 
 pub use activity::{Activity, Answer, Entry, Options};
 pub use error::{Error, Refusal};
 pub use grade::Grade;
 pub use latchkey_protocol::error::{ErrorCode, SeenCode};
 pub use latchkey_protocol::payload::{
-    Grading, Item, Kind, Progress, Receipt, RecentResult as Recent,
+    Grading, Item, Kind, Progress, Receipt, RecentResult as Recent, StateResult as Stored,
+    StateWritten as Written,
 };
+pub use latchkey_protocol::result::Current;
 pub use notice::{Notice, Subscription};
 pub use query::Query;
 pub use rule::{EndReason, EntryFault};
 /// The JSON library of the signatures here.
 pub use serde_json;
+pub use state::State;

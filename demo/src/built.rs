@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const WASM: &str = "application/wasm";
+const ZIP: &str = "application/zip";
 
 /// A file that pages may load: its name under `/built/`, who needs it, where it lies, its type.
 struct File {
@@ -21,7 +22,7 @@ struct File {
     kind: &'static str,
 }
 
-const FILES: [File; 4] = [
+const FILES: [File; 8] = [
     File { name: "lab.js", widget: Widget::Lab, lies: "target/web/lab/lab.js", kind: SCRIPT },
     File {
         name: "lab_bg.wasm",
@@ -41,6 +42,30 @@ const FILES: [File; 4] = [
         lies: "demo/node_modules/sql.js/dist/sql-wasm.wasm",
         kind: WASM,
     },
+    File {
+        name: "scorm12.js",
+        widget: Widget::Scorm,
+        lies: "demo/node_modules/scorm-again/dist/esm/scorm12.min.js",
+        kind: SCRIPT,
+    },
+    File {
+        name: "scorm2004.js",
+        widget: Widget::Scorm,
+        lies: "demo/node_modules/scorm-again/dist/esm/scorm2004.min.js",
+        kind: SCRIPT,
+    },
+    File {
+        name: "tides.zip",
+        widget: Widget::Scorm,
+        lies: "target/web/scorm/tides.zip",
+        kind: ZIP,
+    },
+    File {
+        name: "places.zip",
+        widget: Widget::Scorm,
+        lies: "target/web/scorm/places.zip",
+        kind: ZIP,
+    },
 ];
 
 /// The folder below which everything lies.
@@ -52,6 +77,12 @@ impl Built {
     pub(crate) fn below(folder: Option<PathBuf>) -> Self {
         let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         Self(folder.unwrap_or_else(own))
+    }
+
+    /// Where the package of an activity lies that comes with the demo.
+    pub(crate) fn package(&self, activity: &str) -> Option<PathBuf> {
+        let name = format!("{activity}.zip");
+        FILES.iter().find(|file| file.name == name).map(|file| self.0.join(file.lies))
     }
 
     /// Whether all is there that a widget needs.

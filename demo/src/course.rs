@@ -38,6 +38,8 @@ pub(crate) enum Widget {
     Query,
     /// A pendulum and a stopwatch.
     Lab,
+    /// A lesson of a SCORM package, at an origin of its own.
+    Scorm,
 }
 
 impl Widget {
@@ -49,6 +51,7 @@ impl Widget {
             Self::Sort => "sort",
             Self::Query => "query",
             Self::Lab => "lab",
+            Self::Scorm => "scorm",
         }
     }
 
@@ -60,6 +63,8 @@ impl Widget {
             Self::Sort => "sort.js",
             Self::Query => "query.js",
             Self::Lab => "lab.js",
+            // The page around is the same as around any other guest.
+            Self::Scorm => "guest.js",
         }
     }
 }
@@ -86,7 +91,7 @@ pub(crate) struct Activity {
 }
 
 /// All activities, in the order of their courses.
-pub(crate) const ACTIVITIES: [Activity; 5] = [
+pub(crate) const ACTIVITIES: [Activity; 7] = [
     Activity {
         id: "rivers",
         course: &RIVERS,
@@ -118,6 +123,26 @@ pub(crate) const ACTIVITIES: [Activity; 5] = [
         method: GradeMethod::Highest,
     },
     Activity {
+        id: "tides",
+        course: &RIVERS,
+        title: "Why the sea comes and goes",
+        about: "Five pages on tides and three questions: a SCORM 1.2 package, played as it is.",
+        extent: "5 pages and 3 questions, about 6 minutes",
+        widget: Widget::Scorm,
+        max: 10.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
+        id: "places",
+        course: &RIVERS,
+        title: "Where on Earth?",
+        about: "Find places by latitude and longitude: a SCORM 2004 package, played as it is.",
+        extent: "4 pages and 4 places to find, about 6 minutes",
+        widget: Widget::Scorm,
+        max: 10.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
         id: "pendulum",
         course: &MECHANICS,
         title: "How strong is gravity?",
@@ -139,9 +164,14 @@ pub(crate) const ACTIVITIES: [Activity; 5] = [
     },
 ];
 
-/// The activity of that id. The whole school takes every course, so who is logged in may open it.
+/// The activity of that id, of those that come with the school.
 pub(crate) fn activity(id: &str) -> Option<&'static Activity> {
     ACTIVITIES.iter().find(|activity| activity.id == id)
+}
+
+/// The course of that id.
+pub(crate) fn course(id: &str) -> Option<&'static Course> {
+    COURSES.iter().find(|course| course.id == id)
 }
 
 /// The activities of a course, in their order.

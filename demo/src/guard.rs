@@ -26,13 +26,15 @@ pub(crate) fn own_form(headers: &HeaderMap, origins: &[String]) -> bool {
 /// Headers of a page that carries a key for the API.
 pub(crate) fn with_key(site: &Site, widget: Widget) -> Result<HeaderMap, BadHeader> {
     let mut headers = embed::page_headers(&nonce(site), Some(&site.api))?;
-    if widget == Widget::Lab {
-        let policy =
-            headers.get(header::CONTENT_SECURITY_POLICY).and_then(|text| text.to_str().ok());
-        let policy = policy.ok_or(BadHeader)?;
-        let policy = policy.replace("script-src ", "script-src 'wasm-unsafe-eval' ");
-        headers.insert(header::CONTENT_SECURITY_POLICY, value(&policy)?);
-    }
+    let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|text| text.to_str().ok());
+    let policy = policy.ok_or(BadHeader)?;
+    let policy = match widget {
+        // The laboratory is WebAssembly.
+        Widget::Lab => policy.replace("script-src ", "script-src 'wasm-unsafe-eval' "),
+        Widget::Scorm => format!("{policy}; frame-src {}", site.content),
+        _ => policy.to_owned(),
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, value(&policy)?);
     Ok(headers)
 }
 
@@ -47,7 +49,7 @@ pub(crate) fn sandboxed(site: &Site) -> Result<HeaderMap, BadHeader> {
     Ok(HeaderMap::from_iter([(header::CONTENT_SECURITY_POLICY, value(&policy)?)]))
 }
 
-fn value(policy: &str) -> Result<HeaderValue, BadHeader> {
+pub(crate) fn value(policy: &str) -> Result<HeaderValue, BadHeader> {
     HeaderValue::from_str(policy).map_err(|_| BadHeader)
 }
 

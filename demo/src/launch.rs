@@ -2,7 +2,7 @@
 
 use crate::HOST;
 use crate::accounts::{Account, Role};
-use crate::course::{self, Activity, Widget};
+use crate::course::{Activity, Widget};
 use crate::login::{self, Login};
 use crate::site::{Failure, Site};
 use axum::Json;
@@ -21,6 +21,9 @@ use tower_sessions::Session;
 
 /// How many submissions are looked through for the newest attempt.
 const LOOKED_AT: u32 = 50;
+
+/// What a lesson of a package may call: it goes on where it was.
+const KEPT: [&str; 4] = ["log", "grade", "recent", "state"];
 
 /// What somebody may do in an activity: teachers look around, and leave no trace in the grades.
 pub(crate) fn mode(account: &Account) -> Mode {
@@ -41,9 +44,16 @@ pub(crate) fn token(
     let mut claims = site.latchkey.claims(HOST, &account.id, activity.id);
     claims.session = Some(login.session.clone());
     claims.recent = RecentScope::Activity;
-    if activity.widget == Widget::Guest {
-        // Its frame has no origin of its own, and this key is of no use anywhere else.
-        claims.origins = Some(vec![OPAQUE_ORIGIN.into()]);
+    // Where the code with the key runs, and of no use anywhere else.
+    claims.origins = Some(match activity.widget {
+        // Its frame has no origin of its own.
+        Widget::Guest => vec![OPAQUE_ORIGIN.into()],
+        Widget::Scorm => vec![site.content.clone()],
+        _ => site.origins.clone(),
+    });
+    if activity.widget == Widget::Scorm {
+        // It has no storage of its own.
+        claims.functions = Some(KEPT.map(str::to_owned).to_vec());
     }
     claims.attempt = attempt;
     claims.mode = mode(account);
@@ -75,6 +85,10 @@ pub(crate) async fn attempt(
     account: &Account,
     activity: &Activity,
 ) -> Result<u32, Failure> {
+    // A lesson of a package keeps its place, also after it was handed in: starting again is its own business.
+    if activity.widget == Widget::Scorm {
+        return Ok(1);
+    }
     let store = site.latchkey.store();
     let rows = store.submissions(HOST, activity.id, &account.id, LOOKED_AT).await?;
     Ok(rows.iter().map(|row| row.attempt).max().unwrap_or(0).saturating_add(1))
@@ -123,7 +137,7 @@ async fn renewed(
             refused(StatusCode::UNAUTHORIZED, "login_over", "Log in and reload the page.");
         return Ok(Err(refusal));
     };
-    let Some(activity) = course::activity(activity) else {
+    let Some(activity) = site.activity(activity) else {
         let refusal = refused(StatusCode::FORBIDDEN, "no_activity", "There is no such activity.");
         return Ok(Err(refusal));
     };

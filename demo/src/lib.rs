@@ -1,17 +1,20 @@
 //! A small school site whose activities keep their grades with Latchkey, which it uses as a library.
 //!
-//! Two servers in one process, each at an origin of its own, as it is where a site and Latchkey
-//! stand apart: pages and logins here, the API for the activities in those pages there.
+//! Three servers in one process, each at an origin of its own, as it is where a site and Latchkey
+//! stand apart: pages and logins here, the API for the activities in those pages there. What teachers bring is played
+//! at the third.
 //!
 //! * [`accounts`](mod@accounts) — who there is, and the host's secret. `course` — what there is to do.
 //! * `site` — every address of the site; `guard` — what each request must show, and what each answer bears.
 //! * `login` — logging in and out; `launch` — keys for pages, and their renewal.
 //! * `pages` — what people see; `chart` — the drawing on one of them; `built` — what two of them load.
 //! * `ruling` — what teachers decide about grades. `neighbour` — a second site, in PHP.
+//! * `shelf` — packages that are brought; `content` — the origin at which they are played.
 
 pub mod accounts;
 mod built;
 mod chart;
+mod content;
 mod course;
 mod guard;
 mod launch;
@@ -19,13 +22,16 @@ mod login;
 mod neighbour;
 mod pages;
 mod ruling;
+mod shelf;
 mod site;
 mod throttle;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::built::Built;
 use crate::neighbour::Neighbour;
+use crate::shelf::Shelf;
 use crate::site::Site;
+use crate::throttle::Throttle;
 use latchkey_server::clock::Entropy;
 use latchkey_server::config::{Config, HostConfig};
 use latchkey_server::{Latchkey, StartError, serve_opened, serve_router};
@@ -53,6 +59,10 @@ pub struct Options {
     pub site_url: Option<String>,
     /// Origin by which browsers reach the API; its address without.
     pub api_url: Option<String>,
+    /// Address of what teachers bring; any free port beside the site's without.
+    pub content_listen: Option<SocketAddr>,
+    /// Origin by which browsers reach what teachers bring; its address without.
+    pub content_url: Option<String>,
     /// Folder with `target/web` and `demo/node_modules`; the repository's without.
     pub built: Option<PathBuf>,
     /// Address of the second site, which is there where PHP is; none without.
@@ -78,6 +88,9 @@ pub enum DemoError {
     /// The users cannot be had.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// What teachers brought cannot be had, or not be served.
+    #[error("packages: {0}")]
+    Packages(#[from] std::io::Error),
     /// An address that is none.
     #[error("{0}: not an origin, write it as in https://school.example")]
     Origin(String),
@@ -89,6 +102,7 @@ pub enum DemoError {
 /// The site, opened and not serving yet.
 pub struct Demo {
     site: Arc<Site>,
+    content: TcpListener,
 }
 
 impl Demo {
@@ -105,6 +119,10 @@ impl Demo {
         let accounts = Accounts::open(&options.data, &Entropy::System)?;
         let origins = origins(site_address, options.site_url.as_deref())?;
         let api = origin(api_address, options.api_url.as_deref())?;
+        let beside = SocketAddr::new(site_address.ip(), 0);
+        let listener = TcpListener::bind(options.content_listen.unwrap_or(beside))?;
+        let content = origin(listener.local_addr()?, options.content_url.as_deref())?;
+        let shelf = Shelf::open(options.data.join("packages"))?;
         let mut config = options.settings()?;
         config.listen = api_address;
         config.public_url.clone_from(&api);
@@ -124,12 +142,32 @@ impl Demo {
         config.hosts.extend(neighbour.as_ref().map(Neighbour::host));
         let latchkey = Latchkey::open(&config)?;
         tracing::info!(users = accounts.all().len(), "open");
-        Ok(Self { site: Arc::new(Site::new(latchkey, accounts, origins, api, built, neighbour)) })
+        let entropy = Entropy::System;
+        let (throttle, verifying) = (Throttle::new(entropy.bytes()), site::verifying());
+        let site = Site {
+            latchkey,
+            accounts,
+            origins,
+            api,
+            content,
+            entropy,
+            throttle,
+            verifying,
+            built,
+            shelf,
+            neighbour,
+        };
+        Ok(Self { site: Arc::new(site), content: listener })
     }
 
     /// Where the second site is, if there is one.
     pub fn neighbour(&self) -> Option<&str> {
         self.site.neighbour.as_ref().map(|neighbour| neighbour.url.as_str())
+    }
+
+    /// Where what teachers bring is played.
+    pub fn content(&self) -> &str {
+        &self.site.content
     }
 
     /// Who can log in and how, a line each. The passwords are no secret: the login page shows them.
@@ -144,7 +182,7 @@ impl Demo {
         })
     }
 
-    /// Serves both until `shutdown` resolves; then requests under way are finished and the store is
+    /// Serves all three until `shutdown` resolves; then requests under way are finished and the store is
     /// closed.
     ///
     /// # Errors
@@ -157,18 +195,30 @@ impl Demo {
     ) -> Result<(), DemoError> {
         // The API closes the store, so it ends after the site; if it fails, the site must not go on alone.
         let (site_over, after_site) = oneshot::channel::<()>();
+        let (content_over, after_content) = oneshot::channel::<()>();
+        let (no_more, until_site) = oneshot::channel::<()>();
         let (api_over, after_api) = oneshot::channel::<()>();
         let latchkey = Arc::clone(&self.site.latchkey);
+        let played = content::router(Arc::clone(&self.site));
         let router = site::router(self.site);
         let pages = async move {
             let until = async move {
                 tokio::select! {
                     () = shutdown => {}
                     _ = after_api => {}
+                    _ = after_content => {}
                 }
             };
             let served = serve_router(site, router, HEAD_DEADLINE, until).await;
-            drop(site_over);
+            drop((site_over, no_more));
+            served
+        };
+        let content = async move {
+            let until = async move {
+                let _ = until_site.await;
+            };
+            let served = serve_router(self.content, played, HEAD_DEADLINE, until).await;
+            drop(content_over);
             served
         };
         let keys = async move {
@@ -179,8 +229,8 @@ impl Demo {
             drop(api_over);
             served
         };
-        let (pages, keys) = tokio::join!(pages, keys);
-        Ok(pages.and(keys)?)
+        let (pages, content, keys) = tokio::join!(pages, content, keys);
+        Ok(pages.and(content).and(keys)?)
     }
 }
 

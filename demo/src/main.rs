@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// A small school site whose activities keep their grades with Latchkey.
 ///
-/// One process, two servers: the site and, at an origin of its own, the Latchkey API. Prints
+/// One process, three servers: the site and, at origins of their own, the Latchkey API and what teachers bring. Prints
 /// `demo on http://ADDR` and `api on http://ADDR` when both are ready.
 #[derive(Parser)]
 #[command(name = "latchkey-demo", version)]
@@ -22,6 +22,9 @@ struct Cli {
     /// Address of the Latchkey API; port 0 takes any that is free.
     #[arg(long, default_value = "127.0.0.1:8431")]
     api_listen: SocketAddr,
+    /// Address of what teachers bring, isolated from the site.
+    #[arg(long, default_value = "127.0.0.1:8432")]
+    content_listen: SocketAddr,
     /// Folder for users, grades and secrets.
     #[arg(long, default_value = "latchkey-demo-data")]
     data: PathBuf,
@@ -34,6 +37,9 @@ struct Cli {
     /// How browsers reach the API, where that is not its address.
     #[arg(long)]
     api_url: Option<String>,
+    /// How browsers reach what teachers bring, where that is not its address: best a name that has nothing else.
+    #[arg(long)]
+    content_url: Option<String>,
     /// Folder of the repository, for what `cargo xtask demo` builds and fetches; where this was compiled
     /// without.
     #[arg(long)]
@@ -63,9 +69,12 @@ fn say(to: &mut dyn Write, line: &str) {
 }
 
 fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
-    let Cli { listen, api_listen, data, config, site_url, api_url, built, .. } = cli;
+    let Cli { listen, api_listen, content_listen, data, config, .. } = cli;
+    let Cli { site_url, api_url, content_url, built, .. } = cli;
+    let content_listen = Some(content_listen);
     let neighbour = (!cli.no_neighbour).then_some(cli.neighbour_listen);
-    let options = Options { data, config, site_url, api_url, built, neighbour };
+    let options =
+        Options { data, config, site_url, api_url, content_listen, content_url, built, neighbour };
     start_log(&options.settings()?)?;
     let bind = |to| TcpListener::bind(to).map_err(|error| format!("{to}: {error}"));
     let (site, api) = (bind(listen)?, bind(api_listen)?);
@@ -76,6 +85,7 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         let out = &mut std::io::stdout();
         say(out, &format!("demo on http://{site_address}"));
         say(out, &format!("api on http://{api_address}"));
+        say(out, &format!("content on {}", demo.content()));
         if let Some(url) = demo.neighbour() {
             say(out, &format!("a second site, in PHP, on {url}"));
         }

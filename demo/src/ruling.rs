@@ -1,7 +1,7 @@
 //! What a teacher rules in the gradebook: setting a grade, taking that back, and submissions that do not count.
 
 use crate::HOST;
-use crate::course::{self, Activity};
+use crate::course::Activity;
 use crate::guard::own_form;
 use crate::login::Teacher;
 use crate::site::{Failure, Site};
@@ -37,7 +37,7 @@ pub(crate) async fn set(
     if !own_form(&headers, &site.origins) {
         return Err(Failure::ForeignForm);
     }
-    let activity = course::activity(&activity).ok_or(Failure::NotFound)?;
+    let activity = site.activity(&activity).ok_or(Failure::NotFound)?;
     let score = match score.trim() {
         "" => None,
         // As people write it in half of Europe.
@@ -94,7 +94,7 @@ pub(crate) async fn void(
     if !own_form(&headers, &site.origins) {
         return Err(Failure::ForeignForm);
     }
-    let activity = course::activity(&activity).ok_or(Failure::NotFound)?;
+    let activity = site.activity(&activity).ok_or(Failure::NotFound)?;
     let reason = said(&reason).unwrap_or_else(|| "no reason given".into());
     let (store, by) = (site.latchkey.store(), login.account.id.as_str());
     store.void(HOST, submission, &reason, Some(by), site.now()).await.map_err(refused)?;

@@ -2,8 +2,10 @@
 
 use crate::accounts::Accounts;
 use crate::built::{self, Built};
+use crate::course::{self, Activity};
 use crate::neighbour::Neighbour;
 use crate::pages::{self, assets};
+use crate::shelf::{NotTaken, Shelf};
 use crate::throttle::Throttle;
 use crate::{guard, launch, login, ruling};
 use axum::Router;
@@ -38,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) origins: Vec<String>,
     /// Origin of the Latchkey API.
     pub(crate) api: String,
+    /// Origin of what teachers bring: isolated from all of the above.
+    pub(crate) content: String,
     pub(crate) entropy: Entropy,
     pub(crate) throttle: Throttle,
     pub(crate) verifying: Semaphore,
@@ -45,21 +49,20 @@ pub(crate) struct Site {
     pub(crate) built: Built,
     /// A second site on the same server.
     pub(crate) neighbour: Option<Neighbour>,
+    /// Packages that are played.
+    pub(crate) shelf: Shelf,
+}
+
+/// How many passwords are verified at a time.
+pub(crate) fn verifying() -> Semaphore {
+    Semaphore::new(VERIFIED_AT_ONCE)
 }
 
 impl Site {
-    pub(crate) fn new(
-        latchkey: Arc<Latchkey>,
-        accounts: Accounts,
-        origins: Vec<String>,
-        api: String,
-        built: Built,
-        neighbour: Option<Neighbour>,
-    ) -> Self {
-        let entropy = Entropy::System;
-        let throttle = Throttle::new(entropy.bytes());
-        let verifying = Semaphore::new(VERIFIED_AT_ONCE);
-        Self { latchkey, accounts, origins, api, entropy, throttle, verifying, built, neighbour }
+    /// The activity of that id. The whole school takes every course, so who is logged in may open it.
+    pub(crate) fn activity(&self, id: &str) -> Option<&'static Activity> {
+        let brought = || self.shelf.brought().into_iter().map(|placed| placed.activity);
+        course::activity(id).or_else(|| brought().find(|activity| activity.id == id))
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -90,6 +93,10 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .with_same_site(tower_sessions::cookie::SameSite::Lax)
         .with_secure(site.is_secure())
         .with_expiry(Expiry::OnInactivity(login::INACTIVITY));
+    let archive = usize::try_from(site.shelf.limit()).unwrap_or(usize::MAX).saturating_add(BODY);
+    let packages = get(pages::packages::page)
+        .post(pages::packages::bring)
+        .layer(DefaultBodyLimit::max(archive));
     Router::new()
         // --- anybody
         .route("/login", get(login::page).post(login::log_in))
@@ -105,6 +112,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/gradebook/{activity}/grade/{user}", post(ruling::set))
         .route("/gradebook/{activity}/void", post(ruling::void))
         .route("/insight/{activity}", get(pages::insight::page))
+        .route("/packages", packages)
         .fallback(async || Failure::NotFound)
         .layer(sessions)
         // --- without a session
@@ -126,6 +134,9 @@ pub(crate) enum Failure {
     /// A file that is made before the demo runs.
     #[error("{} is missing: run cargo xtask web", .0.display())]
     NotBuilt(PathBuf),
+    /// A package that comes with the demo cannot be played.
+    #[error("package: {0}")]
+    Package(#[from] NotTaken),
     /// For teachers.
     #[error("for teachers only")]
     Forbidden,
@@ -150,8 +161,8 @@ pub(crate) enum Failure {
     /// No page can carry a key.
     #[error("page: {0}")]
     Block(#[from] serde_json::Error),
-    /// A password was not verified to the end.
-    #[error("verifying: {0}")]
+    /// Work beside the runtime was not done to its end.
+    #[error("not done to the end: {0}")]
     Verify(String),
 }
 
@@ -189,6 +200,7 @@ impl Failure {
             | Self::Mint(_)
             | Self::Header(_)
             | Self::Block(_)
+            | Self::Package(_)
             | Self::Verify(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Something is not working here",

@@ -57,7 +57,8 @@ const ending = ({ reason, count }, durable) => {
   return ["The connection to the gradebook has ended. ", reload, ".", kept];
 };
 
-const followSaving = (activity, box) => {
+/** Shows in `box` what is unsaved, and why. */
+export const followSaving = (activity, box) => {
   let state = { count: 0, durable: true };
   let timer; // set while something is unsaved
   let late = false; // whether it has been for long
@@ -97,7 +98,10 @@ const followSaving = (activity, box) => {
     state = { ...state, count: now.count };
     show("ended", ...ending(now, state.durable));
   });
-  activity.on("refused", ({ error }) => show("refused", `Not saved: ${error.message}`));
+  activity.on("refused", ({ error }) => {
+    // whoever writes by versions finds its own way out of that
+    if (error.code !== "version_conflict") show("refused", `Not saved: ${error.message}`);
+  });
   addEventListener("beforeunload", (event) => {
     // what outlives the page needs no question
     if (activity.unsaved && !state.durable) event.preventDefault();
@@ -125,6 +129,7 @@ const deed = ({ kind, event, data, score, max }) => {
     measured: "measured a period",
     deleted: "took a measurement out",
     queried: "tried a query",
+    placed: typeof data?.town === "string" ? `placed ${data.town}` : "placed a town",
     solved: Number.isInteger(data?.task) ? `solved task ${data.task}` : "solved a task",
   };
   return Object.hasOwn(deeds, event) ? deeds[event] : String(event);
@@ -188,7 +193,7 @@ const followRecent = (activity, list, empty) => {
 
 /**
  * Opens the page's activity. Gives its widget:
- * `root` and `stage`, the elements to fill; `preview`, whether nothing is recorded; `max`, the maximum score;
+ * `connection`, the SDK's own, and `sdk`, where that lies; `root` and `stage`, the elements to fill; `preview`, whether nothing is recorded; `max`, the maximum score;
  * `counts`, which submission counts; `draft`, work under way; `log(event, data)`; and
  * `grade(grade)`, which resolves to a receipt, or to null in a preview.
  */
@@ -204,6 +209,8 @@ export const openActivity = async () => {
     followRecent(activity, list, document.getElementById("recent-empty"));
     if (!preview) followSaving(activity, document.getElementById("save-state"));
     return {
+      connection: activity,
+      sdk,
       root,
       stage,
       preview,

@@ -258,7 +258,7 @@ test("what was not run, or failed for now, stays and is sent again", async () =>
 
 test("an operation over the limit is refused at once", async () => {
   const { browser, tab, activity, server } = await opened();
-  const huge = activity.log("x", { text: "é".repeat(30_000) });
+  const huge = activity.log("x", { text: "é".repeat(33_800) });
   assert.equal(activity.unsaved, 0);
   await assert.rejects(huge, (error) => error instanceof RefusedError && error.code === "body_too_large");
   const circle = {};

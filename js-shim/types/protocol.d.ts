@@ -1,11 +1,15 @@
 /** @import * as Shapes from "./shapes.js" */
-/** Base of all: a stable `code`, whether it is `retryable`, the `field` at fault. */
+/** Base of all: see {@link Shapes.ErrorBody}. */
 export class LatchkeyError extends Error {
     /** @param {Shapes.ErrorBody} body */
-    constructor({ code, message, retryable, field }: Shapes.ErrorBody);
+    constructor(body: Shapes.ErrorBody);
     code: string;
     retryable: boolean;
     field: string | undefined;
+    current: {
+        version: number;
+        value: any;
+    } | undefined;
 }
 /** The operation was refused for good. */
 export class RefusedError extends LatchkeyError {

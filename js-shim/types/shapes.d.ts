@@ -146,6 +146,50 @@ export interface Recent {
     /** `before` of the next page; `null` at the end. */
     next: string | null;
 }
+/** A document as it stands: what {@link State.get} gives. */
+export interface Stored {
+    name: string;
+    /** One more with each write; 0 if the name was never written. */
+    version: number;
+    /** Any JSON; `null` if there is none. */
+    value: any;
+    /** When it was last written, RFC 3339 by the server's clock; absent if never. */
+    at?: string;
+}
+/** What the server gives for a write to a document. */
+export interface Written {
+    name: string;
+    /** The version that this write made. */
+    version: number;
+    /** RFC 3339, by the server's clock. */
+    at: string;
+}
+/** Which document a write goes to, and when. */
+export interface StateOptions {
+    /** 1–64 of `A-Za-z0-9_.:-`; `state` if absent. */
+    name?: string;
+    /**
+     * Write only if the document is at this version; 0: if the name was never written. Otherwise it is refused
+     * with `version_conflict`, and the error's `current` holds the version and value that there are.
+     */
+    ifVersion?: number;
+}
+/**
+ * JSON documents of up to 64 KiB that the attempt keeps: the next launch gets them. The launch must grant
+ * the function `state`. Writes settle and reject like {@link Activity.log}.
+ */
+export interface State {
+    /** Reads a document, after the writes that were asked for before. */
+    get(name?: string): Promise<Stored>;
+    /** Writes a document whole. */
+    put(value: unknown, options?: StateOptions): Promise<Written>;
+    /** Changes members (RFC 7396): `null` takes one away, lists are replaced. */
+    patch(value: unknown, options?: StateOptions): Promise<Written>;
+    /** Deletes a document; its version goes on. */
+    delete(options?: StateOptions): Promise<Written>;
+}
+/** Each call of {@link State}. */
+export type StateCall = (op: string, value?: unknown, options?: StateOptions) => Promise<any>;
 /** Why a key has ended. */
 export type EndReason = 
 /** The login session behind the page is over: log in again, reload. */
@@ -166,8 +210,8 @@ export interface Events {
         durable: boolean;
     };
     /**
-     * The server has stored operations: entries of one `log`, or one `grade`. `ids` are the operations' own;
-     * `receipt` is what the server gave: a {@link Receipt} for a grade, `{accepted, ids}` for entries.
+     * The server has stored operations: entries of one `log`, one `grade` or one write of `state`. `ids` are the operations' own;
+     * `receipt` is what the server gave: a {@link Receipt} for a grade, `{accepted, ids}` for entries, {@link Written}.
      */
     saved: {
         function: string;
@@ -210,6 +254,8 @@ export interface Activity {
     grade(grade: Grade): Promise<Receipt>;
     /** Reads what happened lately. Rejects like {@link Activity.log}, `kept` being false. */
     recent(query?: Query): Promise<Recent>;
+    /** What the attempt keeps for its next launch. */
+    readonly state: State;
     /** Calls `listener` at each such event. @returns a function that ends it */
     on<N extends keyof Events>(name: N, listener: (detail: Events[N]) => void): () => void;
     /**
@@ -247,10 +293,19 @@ export interface Token {
 }
 /** A refusal as the server writes it. */
 export interface ErrorBody {
+    /** The stable name. */
     code: string;
+    /** What to do, for people. */
     message: string;
+    /** The member at fault, as `entries[3].event`. */
     field?: string;
+    /** Whether the same may succeed later. */
     retryable?: boolean;
+    /** Of `version_conflict`: how the document stands. */
+    current?: {
+        version: number;
+        value: any;
+    };
 }
 /** What became of one call of a batch. */
 export type Outcome = {
@@ -297,6 +352,8 @@ export interface Operation {
     text: string;
     /** Bytes it takes in a body, at most. */
     size: number;
+    /** Changes nothing: has no id, is not stored and not counted. */
+    reads: boolean;
     /** Why it can never be sent. */
     problem?: ErrorBody;
     /** Settles with its answer. */
@@ -320,12 +377,15 @@ export type ReadToken = (text: any) => Token | undefined;
  * also be the same branch.
  */
 export type Supersedes = (next: Token, held: Token) => boolean;
-/** Cuts operations into bodies of at most 60 KiB and 100 calls; one that is suspected goes alone. */
+/**
+ * Cuts operations into bodies of at most 60 KiB and 100 calls, counting what a body holds beside them, a token
+ * included; one that is larger (a document of `state` may be) or suspected goes alone.
+ */
 export type Pieces = (ops: Operation[]) => Operation[][];
 /** The operations of each call: all log entries share one, each other operation has its own. */
 export type Calls = (piece: Operation[]) => Operation[][];
-/** A call as the server reads it, of the operations in it. `recent` needs no id, entries have their own. */
-export type Written = (ops: Operation[]) => {
+/** A call as the server reads it, of the operations in it. What reads needs no id, entries have their own. */
+export type WrittenCall = (ops: Operation[]) => {
     id?: string;
     function: string;
     args: object;
@@ -343,9 +403,12 @@ export interface Outbox {
     keep(op: Operation): void;
     /** Forgets what was answered. If that fails it is sent once more, which its id makes harmless. */
     drop(op: Operation): void;
-    /** What other launches of this user and activity left, oldest first, except the known. */
+    /** What other launches of this user and activity left, oldest first, except the known and what is not ours. */
     leftovers(known: Map<string, unknown>): Operation[];
 }
+/** Where the operations of a user and activity lie: `latchkey:<iss>:<sub>:<activity>:`. */
+export type PlaceOf = (claims: Claims) => string;
+/** Its clock begins at the token's `iat` at least: no page is older than its token, which is a hint at a slow clock. */
 export type NewOutbox = (self: Surroundings, claims: Claims) => Outbox;
 /** State of a {@link Delivery} that its maker gives. */
 export interface DeliveryGiven {
@@ -364,7 +427,7 @@ export interface DeliveryGiven {
 /** State of a {@link Delivery}. */
 export interface DeliveryState extends DeliveryGiven {
     outbox: Outbox;
-    /** Each operation until it is answered, `recent` included, by id. */
+    /** Each operation until it is answered, what reads included, by id. */
     queue: Map<string, Operation>;
     /** The sending that is under way: never more than one. */
     running?: Promise<void>;
@@ -395,7 +458,10 @@ export interface DeliveryMethods {
     time(): string;
     /** Tells the widget how many are unsaved. */
     count(): void;
-    /** Takes an operation: durable before the first byte of it is sent, and also when the key has ended. */
+    /**
+     * Takes an operation: durable before the first byte of it is sent, and also when the key has ended. Nobody
+     * need look at its promise: events tell what becomes of it, too.
+     */
     add(name: string, args: object): Promise<any>;
     /**
      * Takes over what other launches left, as far as this key may write it: a key that may not would have it
@@ -416,7 +482,7 @@ export interface DeliveryMethods {
     send(piece: Operation[]): Promise<boolean>;
     /**
      * Sends a batch with the newest token, and learns from the answer: clock, token, lateness.
-     * `object` is there only if it is a result object.
+     * `object` is there only if it is a result object. What is too large for it is sent without `keepalive`.
      */
     call(piece: Operation[], keepalive: boolean): Promise<Reply & {
         object?: ResultObject;
@@ -425,7 +491,7 @@ export interface DeliveryMethods {
     body(piece: Operation[], token?: string): string;
     /** Never fails: a request that nothing came of may yet have arrived, so the same ids go again. */
     post(url: string, body: string, init: RequestInit): Promise<Reply>;
-    /** Each call counts on its own, found by its id, or else by its place. @returns whether every one was answered */
+    /** Each call counts on its own, found by its id, or else by its place; an outcome is taken once. @returns whether every one was answered */
     settle(piece: Operation[], outcomes: Outcome[]): boolean;
     /** Removes those that no other request got an answer for before. */
     take(ops: Operation[]): Operation[];
@@ -439,7 +505,7 @@ export interface DeliveryMethods {
     later(after: number): false;
     /**
      * The page may be going away: sends everything in a way that outlives it. The answer to a beacon is never
-     * read, so nothing is counted as saved by it.
+     * read, so nothing is counted as saved by it. It has the key in its body: no header, hence no preflight.
      */
     leave(): void;
     /** These may be sent again: the page is seen, or the way out was closed. */
@@ -451,5 +517,5 @@ export type Delivery = DeliveryState & DeliveryMethods;
 export type NewDelivery = (given: DeliveryGiven) => Delivery;
 /** Reads the page's block and removes it: nothing else in the page is to find the token. */
 export type TakeBlock = (self: Pick<Surroundings, "document">) => Block | undefined;
-/** Ties the sending to the life of the page. */
+/** Ties the sending to the life of the page. The lock is never waited for: the next beat drains too. */
 export type Follow = (sending: Delivery) => void;

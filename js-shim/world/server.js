@@ -1,4 +1,4 @@
-// The far end of the simulated network: the acceptance table, ids that dedupe, the three functions.
+// The far end of the simulated network: the acceptance table, ids that dedupe, the four functions.
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
@@ -39,6 +39,8 @@ export class Server {
   claims = new Map();
   /** What is stored, by user, activity and id: the effect of each operation. */
   entries = new Map();
+  /** Documents, by user, activity and name. */
+  states = new Map();
   /** How often each stored operation arrived. */
   arrivals = new Map();
   requests = [];
@@ -171,6 +173,7 @@ export class Server {
       if (claims.mode) throw { code: "key_scope" };
       if (name === "log") return { status: "ok", result: this.#log(args, claims) };
       if (name === "grade") return { id, status: "ok", ...this.#grade(id, args, claims) };
+      if (name === "state") return { id, status: "ok", ...this.#state(id, args, claims) };
       return { id, status: "ok", result: { items: [], next: null } };
     } catch (error) {
       if (!error.code) throw error;
@@ -196,13 +199,33 @@ export class Server {
 
   #grade(id, args, claims) {
     if (typeof args.score !== "number") throw { code: "wrong_type", field: "score" };
-    if (args.score > 10) throw { code: "score_above_max", field: "score" };
+    if (args.score > (args.max ?? 10)) throw { code: "score_above_max", field: "score" };
     const fresh = this.#store(id, JSON.stringify(args), claims);
     if (fresh) this.#submissions += 1;
     const standing = { score: args.score, max: 10, method: "highest" };
     const { score } = args;
     const result = { submission: "s-" + id, url: "/", score, max: 10, attempt: 1, standing, attempts_left: null };
     return fresh ? { result } : { result, replayed: true };
+  }
+
+  #state(id, { op, name = "state", value, if_version }, { sub, activity, functions }) {
+    if (functions && !functions.includes("state")) throw { code: "key_scope" };
+    const place = [sub, activity, name].join(" ");
+    const kept = this.states.get(place) ?? { version: 0, value: null };
+    if (op === "get") return { result: { name, ...kept } };
+    const asked = JSON.stringify([op, name, value, if_version]);
+    const before = this.entries.get([sub, activity, id].join(" "));
+    if (before?.result) return { result: before.result, replayed: true };
+    if (if_version !== undefined && if_version !== kept.version)
+      throw { code: "version_conflict", field: "if_version", current: { version: kept.version, value: kept.value } };
+    this.#store(id, asked, { sub, activity });
+    const at = new Date(this.clock.time).toISOString();
+    const version = kept.version + 1;
+    const next = { put: value, patch: { ...kept.value, ...value }, delete: null }[op];
+    this.states.set(place, { version, value: next, at });
+    const result = { name, version, at };
+    this.entries.get([sub, activity, id].join(" ")).result = result;
+    return { result };
   }
 
   /** Ids of what is stored, in the order of storing. */

@@ -41,7 +41,7 @@ macro_rules! codes {
 
 codes! {
     /// No key in the request at all.
-    KeyMissing "key_missing" 401 false "Send the key as 'Authorization: Bearer …' or as the member 'token' of the JSON body.";
+    KeyMissing "key_missing" 401 false "Send the key as 'Authorization: Bearer …', as the member 'token' of the JSON body, or as the field 'key' of a form.";
     /// The text is no key of ours: damaged, forged, of another deployment or host.
     KeyInvalid "key_invalid" 401 false "This key is not valid here. Renew it through the page's renewal address, or reload the page.";
     /// The key is ours and no longer good, or its launch was never used in time: one answer for all.
@@ -76,16 +76,20 @@ codes! {
     SlowSender "slow_sender" 408 true "The request took too long to arrive. Send it again.";
     /// Another request for the same thing is being worked on.
     Busy "busy" 409 true "Another request for the same thing is under way. Send it again.";
+    /// The document was written meanwhile: `current` of the error tells how it stands.
+    VersionConflict "version_conflict" 409 false "The state is not at the version in if_version. Bring in what 'current' holds, then write with its version.";
     /// Several have that value.
     Ambiguous "ambiguous" 409 false "More than one has this value. Ask by id.";
     /// The body is over the limit.
     BodyTooLarge "body_too_large" 413 false "The body is over the size limit. Send fewer calls at a time.";
     /// The body is of a type we do not read.
-    UnsupportedMediaType "unsupported_media_type" 415 false "Send JSON as 'application/json' or 'text/plain'.";
+    UnsupportedMediaType "unsupported_media_type" 415 false "Send JSON as 'application/json' or 'text/plain', a form as 'application/x-www-form-urlencoded'.";
     /// Two different keys in one request.
     TwoTokens "two_tokens" 400 false "The request carries two different keys. Send one.";
     /// Not JSON, not UTF-8, or nested beyond reading.
     BadJson "bad_json" 400 false "The body is not a JSON object in UTF-8, or a member stands twice in an object of it.";
+    /// No form and no XML in UTF-8, too many fields, or one field with two values.
+    BadForm "bad_form" 400 false "The body is no form or XML in UTF-8, holds too many fields, or gives the field named two values.";
     /// A query that cannot be read.
     BadQuery "bad_query" 400 false "The query of the address cannot be read. See the function's documentation.";
     /// A version of the wire that is not spoken, or not any more.
@@ -98,6 +102,8 @@ codes! {
     MissingField "missing_field" 422 false "The field named is required.";
     /// A member of another type than documented.
     WrongType "wrong_type" 422 false "The field named has the wrong type.";
+    /// A text that is no number where one must be.
+    BadNumber "bad_number" 422 false "The field named is no number. Write it with digits and a point, as in 7.5: no comma, no unit, nothing empty.";
     /// A value beyond its limits.
     OutOfRange "out_of_range" 422 false "The field named is outside its limits. See the function's documentation.";
     /// The body says who or what for; only the key may.
@@ -122,6 +128,12 @@ codes! {
     DataTooLarge "data_too_large" 422 false "The data of an entry is over 4096 bytes of JSON.";
     /// `data` of an entry is nested too deep.
     DataTooDeep "data_too_deep" 422 false "The data of an entry is nested more than 16 levels deep.";
+    /// A document of `state` that is over its size, or would be once patched.
+    StateTooLarge "state_too_large" 422 false "A state is at most 65536 bytes of JSON. Keep less, or keep it under several names.";
+    /// A document of `state` that is nested too deep.
+    StateTooDeep "state_too_deep" 422 false "A state is nested more than 32 levels deep.";
+    /// An attempt that keeps as many names as it may.
+    TooManyStates "too_many_states" 422 false "An attempt keeps at most 64 names of state, deleted ones included. Use one of them again.";
     /// A cursor that this list never gave.
     BadCursor "bad_cursor" 422 false "This cursor is not from this list. Start without one.";
     /// A cursor of a state that was lost when the database was restored from an older copy.
@@ -228,8 +240,10 @@ mod tests {
     fn what_may_be_retried_has_a_status_that_says_so() {
         for code in ErrorCode::ALL {
             let by_status = matches!(code.status(), 408 | 409 | 429 | 500..=599);
-            // A lock ends by itself, but only a new login lifts it; two of one name stay two.
-            let exceptions = [ErrorCode::KeyLocked, ErrorCode::Ambiguous];
+            // A lock ends by itself, but only a new login lifts it; two of one name stay two; a version
+            // that has passed never comes back.
+            let exceptions =
+                [ErrorCode::KeyLocked, ErrorCode::Ambiguous, ErrorCode::VersionConflict];
             assert!(code.retryable() == by_status || exceptions.contains(code), "{code:?}");
             assert!(code.message().ends_with('.'));
         }

@@ -8,6 +8,13 @@ use crate::result::ErrorBody;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+mod state;
+
+pub use state::{
+    DEFAULT_STATE_NAME, MAX_STATE_DEPTH, MAX_STATE_LEN, MAX_STATE_NAME_LEN, MAX_STATES,
+    StateAnswer, StateInput, StateOp, StateResult, StateWritten,
+};
+
 /// Most entries of one `log` call.
 pub const MAX_ENTRIES: usize = 100;
 /// Most calls of one batch.

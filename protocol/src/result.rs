@@ -49,6 +49,19 @@ pub struct ErrorBody<C = ErrorCode> {
     pub field: Option<String>,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// Of `version_conflict` only: how the document stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Current>,
+}
+
+/// How a document stands that was written meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Current {
+    /// Its version; 0 if the name was never written.
+    pub version: u64,
+    /// The document; `null` if there is none.
+    pub value: serde_json::Value,
 }
 
 /// A refusal as a client reads it.
@@ -57,7 +70,8 @@ pub type SeenError = ErrorBody<SeenCode>;
 impl ErrorBody {
     /// The body for `code`, with the path of the member at fault if there is one.
     pub fn new(code: ErrorCode, field: Option<String>) -> Self {
-        Self { code, message: code.message().to_owned(), field, retryable: code.retryable() }
+        let (message, retryable) = (code.message().to_owned(), code.retryable());
+        Self { code, message, field, retryable, current: None }
     }
 }
 

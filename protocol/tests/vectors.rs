@@ -1023,7 +1023,7 @@ mod results {
 
 mod payloads {
     use super::*;
-    use latchkey_protocol::payload::{BatchCall, GradeInput, LogInput, RecentInput};
+    use latchkey_protocol::payload::{BatchCall, GradeInput, LogInput, RecentInput, StateInput};
     use serde::Deserialize;
     use serde::de::DeserializeOwned;
     use serde_json::{Error, Map};
@@ -1074,6 +1074,7 @@ mod payloads {
                 "log" => read::<LogInput>(body),
                 "grade" => read::<GradeInput>(body),
                 "recent" => read::<RecentInput>(body),
+                "state" => read::<StateInput>(body),
                 "batch" => read::<Batch>(body),
                 other => panic!("no function {other}"),
             };
@@ -1100,6 +1101,7 @@ mod payloads {
                     "log" => reads_back::<LogInput>(body),
                     "grade" => reads_back::<GradeInput>(body),
                     "recent" => reads_back::<RecentInput>(body),
+                    "state" => reads_back::<StateInput>(body),
                     _ => {}
                 }
             }

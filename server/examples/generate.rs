@@ -4,6 +4,7 @@
 
 use latchkey_protocol::error::ErrorCode;
 use latchkey_server::functions::FUNCTIONS;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,7 +45,7 @@ fn functions() -> String {
     );
     for function in FUNCTIONS {
         let (input, result) = function.example();
-        let kind = if function.writes() {
+        let kind = if function.writes(&example(input)) {
             "It writes: a key of mode `browse` or `review` may not call it, and an id makes it happen once."
         } else {
             "It only reads."
@@ -59,6 +60,10 @@ fn functions() -> String {
         );
     }
     text
+}
+
+fn example(input: &str) -> Map<String, Value> {
+    serde_json::from_str(input).unwrap_or_default()
 }
 
 fn errors() -> String {

@@ -31,6 +31,8 @@ use std::sync::Arc;
 /// What a function may know: whose key, what it allows, and when.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// The key.
+    pub key: KeyId,
     /// What the key may do.
     pub grant: Arc<Grant>,
     /// The attempt it is for.
@@ -43,6 +45,8 @@ pub struct Call {
     pub user: Option<i64>,
     /// How browsers reach the server.
     base: Arc<str>,
+    /// How long a call without an id is the same as one that said the same before.
+    pub repeats_within: Millis,
 }
 
 impl Call {
@@ -75,6 +79,8 @@ impl Call {
     #[cfg(test)]
     pub(crate) fn sample() -> Self {
         Self {
+            key: KeyId([1; 16]),
+            repeats_within: 30_000,
             grant: Arc::new(Grant {
                 functions: vec!["log".into(), "grade".into(), "recent".into()],
                 recent: latchkey_protocol::launch::RecentScope::Own,
@@ -119,6 +125,15 @@ pub struct KeyRequest {
     pub asked: Asked,
 }
 
+impl KeyRequest {
+    /// The same of the same client, asking something else.
+    pub(crate) fn with(&self, asked: Asked) -> Self {
+        let (token, origin) = (self.token.clone(), self.origin.clone());
+        let in_force = Arc::clone(&self.in_force);
+        Self { token, origin, in_force, asked, ..*self }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug)]
 pub enum Asked {
@@ -139,6 +154,28 @@ pub struct RawCall {
     pub function: String,
     /// Its input.
     pub args: Map<String, Value>,
+    /// Whether a call without an id is the same operation as one that said the same a moment before: of
+    /// clients that know no ids and repeat themselves.
+    pub by_content: bool,
+    /// Why its input could not be read. Said once the key is known to be good, which is renewed all the same.
+    pub unreadable: Option<Refusal>,
+}
+
+impl RawCall {
+    /// A call that is an operation of its own unless it has an id.
+    pub fn new(id: Option<String>, function: impl Into<String>, args: Map<String, Value>) -> Self {
+        Self { id, function: function.into(), args, by_content: false, unreadable: None }
+    }
+
+    /// The same, known by its content if it has no id.
+    pub fn known_by_content(self) -> Self {
+        Self { by_content: true, ..self }
+    }
+
+    /// A call whose input could not be read.
+    pub fn unread(function: impl Into<String>, why: Refusal) -> Self {
+        Self { unreadable: Some(why), ..Self::new(None, function, Map::new()) }
+    }
 }
 
 /// A presented key whose text is in order, and the settings by which it is judged.
@@ -199,6 +236,8 @@ impl Latchkey {
         *version = version.or(pinned);
         let user = known.as_ref().map(|key| key.subject.user);
         let call = Call {
+            key: presentation.id,
+            repeats_within: in_force.windows.late,
             attempt: attempt_of(known.as_ref(), presentation.start.as_deref()),
             grant,
             now,

@@ -1,9 +1,11 @@
 //! Refusals inside the server: a code for the client, and a cause for the log.
 
 use crate::policy::Denied;
+use crate::state::Document;
 use crate::store::{Rejected, StoreError};
 use latchkey_protocol::error::ErrorCode;
-use latchkey_protocol::result::ErrorBody;
+use latchkey_protocol::result::{Current, ErrorBody};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -20,6 +22,8 @@ pub struct Refusal {
     pub cause: Option<String>,
     /// The operator's setting that says so, for the log.
     pub rule: Option<Cow<'static, str>>,
+    /// Of a version that does not fit: how the document stands.
+    pub current: Option<Box<Current>>,
     /// Where the request came from, if the operator may have to know.
     pub address: Option<IpAddr>,
 }
@@ -27,7 +31,15 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of that code.
     pub fn new(code: ErrorCode) -> Self {
-        Self { code, field: None, retry_after: None, cause: None, rule: None, address: None }
+        Self {
+            code,
+            field: None,
+            retry_after: None,
+            cause: None,
+            rule: None,
+            current: None,
+            address: None,
+        }
     }
 
     /// A refusal because of a member of the request.
@@ -52,7 +64,20 @@ impl Refusal {
 
     /// As the client sees it.
     pub fn body(&self) -> ErrorBody {
-        ErrorBody::new(self.code, self.field.clone().map(Cow::into_owned))
+        let body = ErrorBody::new(self.code, self.field.clone().map(Cow::into_owned));
+        ErrorBody { current: self.current.as_deref().cloned(), ..body }
+    }
+
+    /// The refusal of a write to a document that stands otherwise.
+    fn conflict(kept: &Document) -> Self {
+        let value = kept.value.as_deref().map_or(Ok(Value::Null), serde_json::from_str);
+        match value {
+            Ok(value) => {
+                let current = Some(Box::new(Current { version: kept.version.into(), value }));
+                Self { current, ..Self::field(ErrorCode::VersionConflict, "if_version") }
+            }
+            Err(_) => Self::new(ErrorCode::Internal).because("a state cannot be read"),
+        }
     }
 }
 
@@ -89,6 +114,9 @@ impl From<Rejected> for Refusal {
             Rejected::BadMax => Self::field(ErrorCode::OutOfRange, "max"),
             Rejected::NoAttemptsLeft => Self::new(ErrorCode::NoAttemptsLeft),
             Rejected::BadCursor(name) => Self::field(ErrorCode::BadCursor, name),
+            Rejected::VersionConflict(kept) => Self::conflict(&kept),
+            Rejected::StateTooLarge => Self::field(ErrorCode::StateTooLarge, "value"),
+            Rejected::TooManyStates => Self::field(ErrorCode::TooManyStates, "name"),
             Rejected::NotFound => Self::new(ErrorCode::NotFound),
             Rejected::Store(error) => error.into(),
         }

@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::in_force::InForce;
 use crate::latchkey::Latchkey;
 use crate::policy::{Client, DISABLED_FOR, Denied};
-use crate::reply::Reply;
+use crate::reply::{Reply, Told, Write};
 use crate::tls::OverTls;
 use crate::version::Version;
 use axum::body::Body;
@@ -56,12 +56,18 @@ impl<S: Sync> FromRequestParts<S> for Arrival {
 pub(crate) struct Gate {
     latchkey: Arc<Latchkey>,
     protocol: Option<Protocol>,
+    write: Write,
 }
 
 impl Gate {
     /// Of addresses of that protocol; of none, if the settings cannot switch them off by themselves.
     pub(crate) fn new(latchkey: &Arc<Latchkey>, protocol: Option<Protocol>) -> Self {
-        Self { latchkey: Arc::clone(latchkey), protocol }
+        Self { latchkey: Arc::clone(latchkey), protocol, write: Told::json }
+    }
+
+    /// Of addresses that answer in an older wire than JSON.
+    pub(crate) fn writing(self, write: Write) -> Self {
+        Self { write, ..self }
     }
 
     /// The answer to a request that may not pass; one that may is told what is known of it.
@@ -100,7 +106,7 @@ impl Gate {
 
     fn refuse(&self, request: &Request, reply: Reply) -> Response<Body> {
         let origin = request.headers().get(header::ORIGIN).cloned();
-        reply.into_response(self.latchkey.now(), self.latchkey.request_id(), origin)
+        (self.write)(reply.told(self.latchkey.now(), self.latchkey.request_id()), origin)
     }
 }
 

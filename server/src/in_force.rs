@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::keys::decide::Windows;
 use crate::keys::launch::Lifetimes;
 use crate::latchkey::StartError;
+use crate::legacy::crossdomain::CrossDomain;
 use crate::policy::Rules;
 use crate::secrets::Secrets;
 use crate::store::KeyLimits;
@@ -27,6 +28,10 @@ pub(crate) struct InForce {
     pub(crate) start_limit: Duration,
     pub(crate) body_limit: usize,
     pub(crate) public_url: Arc<str>,
+    /// Whether the key of a form may stand in its address.
+    pub(crate) query_key: bool,
+    /// What `crossdomain.xml` says.
+    pub(crate) crossdomain: CrossDomain,
     /// Whom to tell what happened.
     pub(crate) webhooks: Webhooks,
 }
@@ -46,6 +51,8 @@ impl InForce {
             lifetimes: config.lifetimes(),
             start_limit: config.keys.start_limit,
             body_limit: config.limits.body,
+            query_key: config.legacy.query_key,
+            crossdomain: CrossDomain::new(config),
             public_url,
             webhooks: Webhooks::new(config)?,
         })

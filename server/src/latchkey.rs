@@ -10,8 +10,7 @@ use crate::keys::mint::{self, MintError};
 use crate::owners::Owners;
 use crate::rate::Rates;
 use crate::secrets::{Secrets, SecretsError, make_folder};
-use crate::store::sqlite::{Ended, SqliteStore};
-use crate::store::{Outbox, SharedStore, StoreError};
+use crate::store::{self, Ended, SharedStore, StoreError};
 use crate::tls::{self, Tls};
 use arc_swap::ArcSwap;
 use latchkey_protocol::Millis;
@@ -70,7 +69,7 @@ pub struct Latchkey {
 }
 
 impl Latchkey {
-    /// Opens the store and the secrets that the settings name.
+    /// Opens the store and the secrets that the settings name. Waits for a database that is brought up to date.
     ///
     /// # Errors
     /// When either cannot be had.
@@ -87,17 +86,18 @@ impl Latchkey {
         clock: Arc<dyn Clock>,
         entropy: Entropy,
     ) -> Result<Arc<Self>, StartError> {
-        let file = config.sqlite_file()?;
+        let place = config.store_place()?;
         let certificate = tls::read(&config.tls)?;
         make_folder(&config.data)?;
         let lock = lock(&config.data)?;
         let secrets = Secrets::open(config, &entropy, clock.now())?;
-        let (store, ended) = SqliteStore::open(&file, config.store.group)?;
+        let server = i64::from_be_bytes(entropy.bytes());
+        let (store, ended) = store::open(&place, config.store.share(), server, clock.now())?;
         let in_force = InForce::new(config, secrets)?;
         store.subscribe(in_force.webhooks.subscriptions());
         Ok(Arc::new(Self {
             posted: store.posted(),
-            store: Arc::new(store),
+            store,
             in_force: ArcSwap::from_pointee(in_force),
             listen: config.listen,
             data: config.data.clone(),

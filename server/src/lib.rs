@@ -6,8 +6,10 @@
 //! * [`call`] — from a presented key to an outcome; [`functions`] — what a key may call, one file each.
 //! * `gate` — where a request comes from, and whether it may; `in_force` — the settings it is answered by.
 //! * [`host`] — what hosts call, with a signature.
-//! * [`keys`] — the life of a key as pure functions; [`grades`] — which grade counts; [`policy`] — from where;
+//! * [`keys`] — the life of a key as pure functions; [`grades`] — which grade counts; [`state`] — what a write
+//!   makes of a document; [`policy`] — from where;
 //!   [`rate`] — how often.
+//! * `legacy` — older wires onto the same calls: forms for Flash movies.
 //! * [`webhooks`] — telling hosts what happened.
 //! * [`store`] — what is kept. [`embed`] — a key in a page. [`session`] — login sessions for hosts built on this library.
 //! * [`config`], [`secrets`], [`clock`] — what the operator and the machine give.
@@ -29,6 +31,7 @@ pub mod instant;
 mod json;
 pub mod keys;
 mod latchkey;
+mod legacy;
 pub mod openapi;
 mod owners;
 mod plan;
@@ -42,6 +45,7 @@ mod sdk;
 pub mod secrets;
 mod serve;
 pub mod session;
+pub mod state;
 pub mod store;
 mod tls;
 mod unload;

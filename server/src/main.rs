@@ -319,7 +319,7 @@ fn call_as_host(call: &HostCall) -> Result<(), Box<dyn Error>> {
 
 fn check(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let config = settings.load()?;
-    config.sqlite_file()?;
+    config.store_place()?;
     config.check_files()?;
     say(&mut std::io::stdout(), &config.shown(settings.config.as_deref())?);
     Ok(())

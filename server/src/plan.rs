@@ -6,6 +6,8 @@ use crate::functions::{self, Function};
 use crate::policy::{Denied, Rules};
 use crate::reply::{Json, Reply};
 use crate::store::{Done, Operation, Rejected, Replayable, Work};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::Mode;
 use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus};
@@ -61,7 +63,7 @@ impl Plan {
                 Self { shape: Shape::Batch, calls: raw.into_iter().map(plan).collect() }
             }
             Asked::Entry(id) => {
-                let planned = authorise(call, rules, "recent")
+                let planned = authorise(call, rules, "recent", &Map::new())
                     .and_then(|_| functions::Entry::plan(call, &id))
                     .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
                 Self { shape: Shape::One, calls: vec![Planned { id: None, planned }] }
@@ -175,7 +177,12 @@ fn finish(
 
 /// Whether the key may call that function at all: by the operator's switch, by its launch, by the
 /// roles it was launched with.
-fn authorise(call: &Call, rules: &Rules, name: &str) -> Result<&'static dyn Function, Refusal> {
+fn authorise(
+    call: &Call,
+    rules: &Rules,
+    name: &str,
+    args: &Map<String, Value>,
+) -> Result<&'static dyn Function, Refusal> {
     let function = functions::find(name).ok_or(ErrorCode::UnknownFunction)?;
     rules.function(name)?;
     let scope = |cause: &str| Err(Refusal::new(ErrorCode::KeyScope).because(cause));
@@ -183,7 +190,7 @@ fn authorise(call: &Call, rules: &Rules, name: &str) -> Result<&'static dyn Func
         return scope("function");
     }
     rules.capable(&call.grant.roles, name)?;
-    if function.writes() && call.grant.mode != Mode::Normal {
+    if function.writes(args) && call.grant.mode != Mode::Normal {
         return scope("mode");
     }
     Ok(function)
@@ -194,7 +201,10 @@ fn plan_call(
     rules: &Rules,
     raw: RawCall,
 ) -> Result<(Renderer, Option<Work>), Refusal> {
-    let function = authorise(call, rules, &raw.function)?;
+    let function = authorise(call, rules, &raw.function, &raw.args)?;
+    if let Some(why) = raw.unreadable {
+        return Err(why);
+    }
     // Whose and what for is the key's to say, in whatever words a body tries it.
     for name in ["user", "user_id", "userid", "activity", "activity_id", "course", "host"] {
         if raw.args.contains_key(name) {
@@ -203,14 +213,26 @@ fn plan_call(
     }
     let action = function.plan(call, &raw.args)?;
     let operation = match raw.id {
-        Some(id) if function.writes() => {
+        Some(id) if function.writes(&raw.args) => {
             call.check_id(&id).map_err(|code| Refusal::field(code, "id"))?;
             let content = content(function.name(), raw.args);
-            Some(Operation { id, function: function.name(), content })
+            Some(Operation { id, function: function.name(), content, within: None })
+        }
+        None if function.writes(&raw.args) && raw.by_content && function.adds_up(&raw.args) => {
+            Some(by_content(call, function.name(), raw.args))
         }
         _ => None,
     };
     Ok((Renderer::Function(function), Some(Work { operation, action })))
+}
+
+/// The operation of a call that has no id: it is told by its key and by what it says. Not by its generation:
+/// a movie that adopts its keys moves on to the next one in the middle of its loop.
+fn by_content(call: &Call, function: &'static str, args: Map<String, Value>) -> Operation {
+    let content = content(function, args);
+    let digits = fingerprint(&serde_json::json!([call.key.0, content]));
+    let id = URL_SAFE_NO_PAD.encode(digits);
+    Operation { id: format!("={id}"), function, content, within: Some(call.repeats_within) }
 }
 
 /// The fingerprint of a call. Times are left out: a client may tell them anew when it tries again.

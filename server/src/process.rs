@@ -16,6 +16,12 @@ use tracing_subscriber::EnvFilter;
 pub fn start_log(config: &Config) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&config.log.level)
         .map_err(|_| ConfigError::value("log.level", "write error, warn, info, debug or trace"))?;
+    // The driver of PostgreSQL tells the values of its statements: names, comments, ids of web sessions.
+    let quiet = ["tokio_postgres=warn", "tokio_postgres::query=warn"];
+    let filter = quiet
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Text => log.with_ansi(false).init(),

@@ -71,13 +71,18 @@ impl Reply {
         Self { token, key: Some(key), ..self }
     }
 
-    /// The response. Every refusal is logged here, once, with its cause.
+    /// The response in JSON, as every address answers that has no older wire.
     pub fn into_response(
         self,
         now: Millis,
         request_id: String,
         origin: Option<HeaderValue>,
     ) -> Response<Body> {
+        self.told(now, request_id).json(origin)
+    }
+
+    /// What is told, before it is written. Every refusal is logged here, once, with its cause.
+    pub(crate) fn told(self, now: Millis, request_id: String) -> Told {
         for Denied { code, rule } in &self.denied {
             tracing::info!(request_id, code = code.as_str(), %rule, "refused in a batch");
         }
@@ -105,24 +110,58 @@ impl Reply {
             server_time: instant::format(now),
             request_id,
         };
+        Told { status, retry_after, version: self.version, object }
+    }
+}
+
+/// An answer that is decided and logged, and not yet written: each wire writes it in its own way.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The HTTP status that fits it. Older wires always say 200.
+    pub(crate) status: StatusCode,
+    /// Seconds after which to try again.
+    pub(crate) retry_after: Option<u32>,
+    /// The version of the wire.
+    pub(crate) version: Version,
+    /// What is told.
+    pub(crate) object: ResultObject<Json>,
+}
+
+/// How a wire writes an answer, to a page of that origin.
+pub(crate) type Write = fn(Told, Option<HeaderValue>) -> Response<Body>;
+
+impl Told {
+    /// The result object as JSON, with the status that fits it.
+    pub(crate) fn json(self, origin: Option<HeaderValue>) -> Response<Body> {
         // Texts and numbers only: this cannot fail, and if it did, an empty body is no result object
         // and makes every client try again.
-        let body = serde_json::to_vec(&object).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(version::HEADER, HeaderValue::from_static(self.version.as_str()));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(origin) = origin {
-            allow_origin(headers, origin);
+        let body = serde_json::to_vec(&self.object).unwrap_or_default();
+        let mut response = respond(body, "application/json", self.version, origin);
+        *response.status_mut() = self.status;
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// A response of status 200 that is kept by nobody and is what it says it is.
+pub(crate) fn respond(
+    body: impl Into<Body>,
+    kind: &'static str,
+    version: Version,
+    origin: Option<HeaderValue>,
+) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(version::HEADER, HeaderValue::from_static(version.as_str()));
+    if let Some(origin) = origin {
+        allow_origin(headers, origin);
+    }
+    response
 }
 
 /// Headers that a page may read.

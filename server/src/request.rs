@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{BatchCall, MAX_CALLS};
 use serde::Deserialize;
@@ -48,7 +49,7 @@ impl Arrived {
         let mut args = object(&self.headers, body)?;
         let reserved = Reserved::take(&mut args)?;
         let id = self.id(take_text(&mut args, "id")?)?;
-        let call = RawCall { id, function: function.to_owned(), args };
+        let call = RawCall::new(id, function, args);
         self.request(reserved, Asked::One(call))
     }
 
@@ -79,7 +80,7 @@ impl Arrived {
     /// `recent` by an address alone.
     pub(crate) fn recent(self, query: &str) -> Result<KeyRequest, Refusal> {
         let args = query_args(query)?;
-        let call = RawCall { id: None, function: "recent".to_owned(), args };
+        let call = RawCall::new(None, "recent", args);
         self.request(Reserved::default(), Asked::One(call))
     }
 
@@ -97,6 +98,18 @@ impl Arrived {
     fn page_origin(&self) -> Option<&str> {
         let same = || self.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
         Self::origin(&self.headers).or_else(|| same().then_some(&*self.arrival.in_force.public_url))
+    }
+
+    /// What a request of an older wire asks, with the keys that it carries beside the header: the same one
+    /// as often as it likes.
+    pub(crate) fn legacy(
+        self,
+        keys: Vec<String>,
+        sent: Option<Millis>,
+        asked: Asked,
+    ) -> Result<KeyRequest, Refusal> {
+        let token = one_key(keys)?;
+        self.request(Reserved { token, sent }, asked)
     }
 
     fn request(self, reserved: Reserved, asked: Asked) -> Result<KeyRequest, Refusal> {
@@ -127,7 +140,7 @@ impl Arrived {
     }
 
     /// The id, from the header or the body; two that differ name no operation.
-    fn id(&self, in_body: Option<String>) -> Result<Option<String>, Refusal> {
+    pub(crate) fn id(&self, in_body: Option<String>) -> Result<Option<String>, Refusal> {
         let Some(value) = self.headers.get("idempotency-key") else { return Ok(in_body) };
         let wrong = || Refusal::field(ErrorCode::OutOfRange, "id");
         let id = value.to_str().map_err(|_| wrong())?;
@@ -138,11 +151,21 @@ impl Arrived {
     }
 }
 
+/// The one key among those a request carries.
+fn one_key(keys: Vec<String>) -> Result<Option<String>, Refusal> {
+    let mut keys = keys.into_iter().filter(|key| !key.is_empty());
+    let first = keys.next();
+    match first {
+        Some(ref key) if keys.any(|other| other != *key) => Err(ErrorCode::TwoTokens.into()),
+        first => Ok(first),
+    }
+}
+
 /// Members of every body that are not the function's.
 #[derive(Default)]
 struct Reserved {
     token: Option<String>,
-    sent: Option<i64>,
+    sent: Option<Millis>,
 }
 
 impl Reserved {
@@ -170,7 +193,8 @@ fn take_text(
     }
 }
 
-fn object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Refusal> {
+/// The object in a JSON body.
+pub(crate) fn object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
     // text/plain is what a beacon can send across origins without a preflight.
@@ -192,7 +216,7 @@ fn raw_call(at: usize, call: Value) -> Result<RawCall, Refusal> {
     }
     // Named whole: the members of a call are few, and its input is checked by its function.
     let call = BatchCall::deserialize(call).map_err(|_| wrong())?;
-    Ok(RawCall { id: call.id, function: call.function, args: call.args })
+    Ok(RawCall::new(call.id, call.function, call.args))
 }
 
 fn query_args(query: &str) -> Result<Map<String, Value>, Refusal> {

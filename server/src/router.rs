@@ -10,8 +10,9 @@ use crate::gate::{Arrival, Gate};
 use crate::host::call::by_host;
 use crate::host::{activity_log, directory, grades, keys, sessions, submissions, webhooks};
 use crate::latchkey::Latchkey;
+use crate::legacy::{crossdomain, form, hacp, scorm};
 use crate::openapi;
-use crate::reply::{Reply, allow_origin};
+use crate::reply::{Reply, Told, Write, allow_origin};
 use crate::request::{Arrived, read_body};
 use crate::sdk;
 use crate::store::Kind;
@@ -25,7 +26,7 @@ use axum::routing::{MethodRouter, any, delete, get, post};
 use latchkey_protocol::error::ErrorCode;
 use std::sync::Arc;
 
-type Shared = State<Arc<Latchkey>>;
+pub(crate) type Shared = State<Arc<Latchkey>>;
 
 /// All addresses of the server.
 pub fn router(latchkey: Arc<Latchkey>) -> Router {
@@ -37,6 +38,22 @@ pub fn router(latchkey: Arc<Latchkey>) -> Router {
         .route("/v1/entries/{id}", calls(get(entry)))
         .route("/v1/{function}", calls(post(one)))
         .route_layer(gate(Some(Protocol::Json)));
+    let forms = Router::new()
+        // --- older content, with a key: Flash movies
+        .route("/legacy/v1/recent", forms(get(form::ask).post(form::recent)))
+        .route("/legacy/v1/{function}", forms(post(form::call)))
+        .route_layer(gate(Some(Protocol::Form)).writing(form::variables));
+    let hacp = Router::new()
+        // --- AICC content, with a key
+        .route("/legacy/v1/hacp", post(hacp::post).options(preflight).fallback(hacp::wrong_method))
+        .route_layer(gate(Some(Protocol::Hacp)).writing(hacp::written));
+    let scorm = Router::new()
+        // --- SCORM runtimes, with a key
+        .route(
+            "/legacy/v1/scorm/commit",
+            post(scorm::post).options(preflight).fallback(scorm::wrong_method),
+        )
+        .route_layer(gate(Some(Protocol::Scorm)).writing(scorm::written));
     let hosts = Router::new()
         // --- hosts, with a signature
         .route("/host/v1/users", hosts(directory(Kind::Users)))
@@ -65,7 +82,9 @@ pub fn router(latchkey: Arc<Latchkey>) -> Router {
     let open = Router::new()
         // --- pages
         .route("/sdk/{file}", get(sdk::file))
+        .route("/sdk/legacy/{file}", get(sdk::legacy))
         .route("/sdk/wasm/{file}", get(sdk::module))
+        .route("/crossdomain.xml", get(crossdomain::file))
         .route("/openapi.json", get(description))
         .route("/docs/api", get(description_page))
         .fallback(any(nowhere))
@@ -75,6 +94,9 @@ pub fn router(latchkey: Arc<Latchkey>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .merge(keys)
+        .merge(forms)
+        .merge(hacp)
+        .merge(scorm)
         .merge(hosts)
         .merge(open)
         .with_state(latchkey)
@@ -83,6 +105,12 @@ pub fn router(latchkey: Arc<Latchkey>) -> Router {
 /// What every address for keys also answers: preflights, and methods it does not have.
 fn calls(methods: MethodRouter<Arc<Latchkey>>) -> MethodRouter<Arc<Latchkey>> {
     methods.options(preflight).fallback(wrong_method)
+}
+
+/// What every address for forms also answers: preflights of those that set a header, and methods it
+/// does not have.
+fn forms(methods: MethodRouter<Arc<Latchkey>>) -> MethodRouter<Arc<Latchkey>> {
+    methods.options(preflight).fallback(form::wrong_method)
 }
 
 /// What every address for hosts also answers: methods it does not have.
@@ -127,7 +155,7 @@ async fn recent(State(latchkey): Shared, arrival: Arrival, request: Request) -> 
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.into_parts().0.headers;
     let (origin, arrived) = arrive(arrival, headers);
-    finish(latchkey, origin, arrived.recent(&query)).await
+    finish(latchkey, origin, arrived.recent(&query), Told::json).await
 }
 
 async fn entry(
@@ -137,7 +165,7 @@ async fn entry(
     headers: HeaderMap,
 ) -> Response<Body> {
     let (origin, arrived) = arrive(arrival, headers);
-    finish(latchkey, origin, arrived.entry(id)).await
+    finish(latchkey, origin, arrived.entry(id), Told::json).await
 }
 
 async fn with_body(
@@ -153,28 +181,29 @@ async fn with_body(
         Ok(body) => read(arrived, &body),
         Err(refusal) => Err(refusal),
     };
-    finish(latchkey, origin, request).await
+    finish(latchkey, origin, request, Told::json).await
 }
 
 /// A request's head: the origin to answer to, and what the reading needs.
-fn arrive(arrival: Arrival, headers: HeaderMap) -> (Option<HeaderValue>, Arrived) {
+pub(crate) fn arrive(arrival: Arrival, headers: HeaderMap) -> (Option<HeaderValue>, Arrived) {
     let origin = headers.get(header::ORIGIN).cloned();
     (origin, Arrived { headers, arrival })
 }
 
 /// Answers. A page of any origin may read a refusal, since a client that cannot read it would try
 /// for ever; a success is only ever given to an origin that the key allows.
-async fn finish(
+pub(crate) async fn finish(
     latchkey: Arc<Latchkey>,
     origin: Option<HeaderValue>,
     request: Result<KeyRequest, Refusal>,
+    write: Write,
 ) -> Response<Body> {
     let (now, request_id) = (latchkey.now(), latchkey.request_id());
     let reply = match request {
         Ok(request) => to_the_end(async move { latchkey.answer(request).await }).await,
         Err(refusal) => Reply::refused(refusal),
     };
-    reply.into_response(now, request_id, origin)
+    write(reply.told(now, request_id), origin)
 }
 
 async fn preflight(headers: HeaderMap) -> Response<Body> {

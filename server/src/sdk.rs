@@ -17,6 +17,9 @@ const FILES: &[(&str, &str)] = &[
     ("protocol.js", include_str!("../../js-shim/protocol.js")),
     ("framed.js", include_str!("../../js-shim/framed.js")),
     ("place.js", include_str!("../../js-shim/place.js")),
+    ("legacy/flash.js", include_str!("../../js-shim/legacy/flash.js")),
+    ("legacy/flash-page.js", include_str!("../../js-shim/legacy/flash-page.js")),
+    ("legacy/scorm.js", include_str!("../../js-shim/legacy/scorm.js")),
 ];
 
 /// The same SDK in WebAssembly, if it was built before the server was.
@@ -45,6 +48,15 @@ pub(crate) async fn file(
 ) -> Response<Body> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     answer(&latchkey, &headers, &name, found.map(|(_, text)| text.as_bytes()))
+}
+
+/// One file for older content.
+pub(crate) async fn legacy(
+    state: State<Arc<Latchkey>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    file(state, Path(format!("legacy/{name}")), headers).await
 }
 
 /// One file of the WebAssembly SDK.

@@ -31,6 +31,7 @@ macro_rules! journeys {
             mod offline;
             mod policy;
             mod renewal;
+            mod state;
             mod tabs;
             mod theft;
         }
@@ -43,6 +44,8 @@ journeys! {
 }
 
 mod activities;
+mod aicc;
 mod demo;
+mod packages;
 mod php;
 mod plugin;

@@ -103,6 +103,7 @@ fn sdk() -> Outcome {
 
 fn rust() -> Outcome {
     tools::chromium()?;
+    tools::postgres()?;
     // Pages of the journeys load them.
     crate::wasm::module()?;
     crate::wasm::web()?;

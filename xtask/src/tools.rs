@@ -35,6 +35,12 @@ pub(crate) fn examples() -> Outcome {
     npm_packages("docs/examples")
 }
 
+/// PostgreSQL, of which tests start servers of their own.
+pub(crate) fn postgres() -> Outcome {
+    let there = "ls /usr/lib/postgresql/*/bin/initdb";
+    debian_by("sh", &["-c", there], &["postgresql-15"])
+}
+
 /// Schemathesis, which makes requests from a description.
 pub(crate) fn schemathesis() -> Result<PathBuf, String> {
     python_packages("xtask/requirements.txt")?;

@@ -54,10 +54,29 @@ pub(crate) fn module() -> Outcome {
     node(MODULE, &["run", "build"])
 }
 
-/// What pages of the demo load: the laboratory, and packages from npm.
+/// What pages of the demo load: the laboratory, packages from npm, and SCORM packages.
 pub(crate) fn web() -> Outcome {
     tools::npm_packages("demo")?;
+    for lesson in ["tides", "places"] {
+        scorm(lesson)?;
+    }
     build("latchkey-lab", "target/web/lab", "lab")
+}
+
+/// A lesson of the demo as a SCORM package: its own files, and those that all lessons share.
+fn scorm(lesson: &str) -> Outcome {
+    let out = format!("target/web/scorm/{lesson}.zip");
+    let own = ["imsmanifest.xml", "index.html", "pages.js"];
+    let own = own.map(|name| format!("demo/scorm/{lesson}/{name}"));
+    let shared = ["lesson.css", "lesson.js"].map(|name| format!("demo/scorm/lesson/{name}"));
+    let wrapper =
+        "scorm-wrapper.js=demo/node_modules/pipwerks-scorm-api-wrapper/index.js".to_owned();
+    let mut args =
+        vec!["run", "--locked", "-q", "-p", "latchkey-package", "--example", "pack", "--"];
+    args.push(&out);
+    args.extend(own.iter().chain(&shared).map(String::as_str));
+    args.push(&wrapper);
+    cargo(&args)
 }
 
 /// The module again, and whether it is small enough.

@@ -32,10 +32,8 @@ impl Connection {
             let _ = tell.call2(&JsValue::NULL, &name.into(), &detail.into());
         });
         let launch = Launch { token, endpoint, renew };
-        let session = Session::open(launch, page, tell).map_err(|fault| {
-            let (code, message) = (fault.code().into(), fault.message().into());
-            JsValue::from(refusal(&Refusal { code, message, field: None, retryable: false }))
-        })?;
+        let session = Session::open(launch, page, tell)
+            .map_err(|fault| JsValue::from(Refusal::own(fault.code(), fault.message()).body))?;
         Ok(Self(session))
     }
 
@@ -84,7 +82,7 @@ impl Connection {
             // Functions of a promise: they do not throw.
             let _ = match outcome {
                 Ok(text) => done.call1(&this, &JsValue::from(text)),
-                Err(Failure::Refused(body)) => refused.call1(&this, &refusal(&body).into()),
+                Err(Failure::Refused(body)) => refused.call1(&this, &body.body.into()),
                 Err(Failure::Ended { reason, kept }) => {
                     ended.call2(&this, &reason.as_str().into(), &kept.into())
                 }
@@ -131,7 +129,7 @@ fn event(notice: Notice) -> (&'static str, String) {
             ("saved", members(&all))
         }
         Notice::Refused { id, function, refusal: body } => {
-            let (id, function, error) = (quoted(&id), quoted(&function), refusal(&body));
+            let (id, function, error) = (quoted(&id), quoted(&function), body.body);
             ("refused", members(&[("id", &id), ("function", &function), ("error", &error)]))
         }
         Notice::Renewed => ("renewed", "{}".into()),
@@ -140,15 +138,6 @@ fn event(notice: Notice) -> (&'static str, String) {
             ("ended", members(&[("reason", &reason), ("count", &number(count))]))
         }
     }
-}
-
-fn refusal(refusal: &Refusal) -> String {
-    let (code, message) = (quoted(&refusal.code), quoted(&refusal.message));
-    let field = refusal.field.as_deref().map(quoted);
-    let retryable = if refusal.retryable { "true" } else { "false" };
-    let mut all = vec![("code", &*code), ("message", &message), ("retryable", retryable)];
-    all.extend(field.as_deref().map(|field| ("field", field)));
-    members(&all)
 }
 
 /// An object of these members; names need no escapes, values are JSON.

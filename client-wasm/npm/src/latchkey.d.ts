@@ -1,12 +1,14 @@
 import type * as Shapes from "./shapes.js";
 
-export type { Activity, Block, EndReason, Events, Grade, Item, Query, Receipt, Recent } from "./shapes.js";
+export type { Activity, Block, EndReason, Events, Grade, Item, Query, Receipt, Recent, State, StateOptions, Stored, Written } from "./shapes.js";
 
 /** Base of all: a stable `code`, whether it is `retryable`, the `field` at fault. */
 export class LatchkeyError extends Error {
   readonly code: string;
   readonly retryable: boolean;
   readonly field?: string;
+  /** Of `version_conflict`: how the document stands. */
+  readonly current?: { version: number; value: any };
 }
 
 /** The operation was refused for good. */

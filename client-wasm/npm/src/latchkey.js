@@ -1,14 +1,11 @@
 // The entry of the module: gives the WebAssembly the surface of the JavaScript SDK.
 import start, { Connection } from "../glue/latchkey.js";
 
-/** Base of all: a stable `code`, whether it is `retryable`, the `field` at fault. */
+/** Base of all: a stable `code`, whether it is `retryable`, the `field` at fault, what is `current`. */
 export class LatchkeyError extends Error {
-  constructor({ code, message, retryable = false, field }) {
-    super(message);
-    this.name = new.target.label;
-    this.code = code;
-    this.retryable = retryable;
-    this.field = field;
+  constructor(body) {
+    super(body.message);
+    Object.assign(this, { retryable: false }, body, { name: new.target.label });
   }
   // Names survive a bundler this way.
   static label = "LatchkeyError";
@@ -76,6 +73,7 @@ export const connectNow = ({ self = globalThis, ...options } = {}) => {
     answer.catch(() => {}); // told by events too
     return answer;
   };
+  const state = (op, value, { name, ifVersion: if_version } = {}) => ask("state", { op, name, value, if_version });
   const { user, activity } = connection;
   return {
     user,
@@ -86,8 +84,13 @@ export const connectNow = ({ self = globalThis, ...options } = {}) => {
     log: (event, data) => ask("log", { event, data, at: connection.time() }),
     grade: (grade) => ask("grade", { at: connection.time(), ...grade, sequence: connection.tick() }),
     recent: (query = {}) => ask("recent", query),
-    on(name, listener) {
-      const entry = [name, listener];
+    state: {
+      get: (name) => state("get", undefined, { name }),
+      put: (...given) => state("put", ...given),
+      patch: (...given) => state("patch", ...given),
+      delete: (...given) => state("delete", undefined, ...given),
+    },
+    on(...entry) {
       listeners.add(entry);
       return () => listeners.delete(entry);
     },

@@ -76,6 +76,7 @@ fn refusal(object: Json<'_>) -> Option<Refusal> {
         message: text("message").unwrap_or_default(),
         field: text("field"),
         retryable: error.member("retryable").is_some_and(|given| given.raw() == "true"),
+        body: error.raw().to_owned(),
     })
 }
 

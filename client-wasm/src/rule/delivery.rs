@@ -2,7 +2,7 @@
 
 use super::answer::{Body, Fate, Outcome, entry_ids, read, renewed};
 use super::json::write_text;
-use super::operation::{Call, Operation, body, calls, pieces};
+use super::operation::{Call, MAX_BODY, Operation, body, calls, pieces};
 use super::{Effect, EndReason, Failure, Moment, Reply, Rule, Sending, Way, instant, token};
 use crate::error::Refusal;
 use crate::notice::Notice;
@@ -77,6 +77,9 @@ impl Rule {
                 text
             }
         };
+        // More than that no browser sends for a page that goes away.
+        let heavy = body.len() > MAX_BODY && way != Way::Beacon;
+        let way = if heavy { Way::Batch { keepalive: false } } else { way };
         let flight = self.next_flight;
         self.next_flight = flight.wrapping_add(1);
         let (number, sent_at) = (flight, moment.now);
@@ -220,7 +223,8 @@ impl Rule {
                 self.settle_one(id, Ok(answer));
             }
         }
-        if call.function == "recent" || ids.is_empty() {
+        let reads = call.id.is_none() && call.function != "log";
+        if reads || ids.is_empty() {
             return;
         }
         let (function, receipt, count) = (call.function.clone(), receipt.into(), self.unsaved());

@@ -4,7 +4,7 @@
 use super::hex;
 use std::str::Chars;
 
-/// Nesting beyond this is damage: the server sends no more than 20 levels.
+/// Nesting beyond this is damage: the server sends no more than 40 levels.
 const MAX_DEPTH: u8 = 64;
 
 /// One value, in a text that has been found to be JSON as a whole.

@@ -48,7 +48,7 @@ pub struct Rule {
     /// The newest token.
     held: Token,
     order: Order,
-    /// Each operation until it is answered, `recent` included, in the order of asking.
+    /// Each operation until it is answered, what reads included, in the order of asking.
     queue: Vec<Operation>,
     flights: Vec<Flight>,
     next_flight: u32,

@@ -6,9 +6,11 @@ use crate::error::Refusal;
 use latchkey_protocol::Millis;
 
 /// The most a browser sends for a page that goes away.
-const MAX_BODY: usize = 60 * 1024;
+pub(super) const MAX_BODY: usize = 60 * 1024;
 /// What a body holds besides operations, a token included.
 const ENVELOPE: usize = 2400;
+/// The most one operation may take: one document of `state`. What does not fit beside others goes alone.
+const MAX_OPERATION: usize = 66 * 1024;
 /// Most calls of a batch, most entries of a `log`.
 const MAX_CALLS: usize = 100;
 
@@ -17,10 +19,12 @@ const MAX_CALLS: usize = 100;
 pub struct Operation {
     /// A UUIDv7: the same in each attempt, launch and tab.
     pub id: String,
-    /// `log`, `grade` or `recent`.
+    /// `log`, `grade`, `recent` or `state`.
     pub function: String,
     /// Its input, a JSON object.
     pub args: String,
+    /// Changes nothing: has no id on the wire, is neither stored nor counted.
+    pub reads: bool,
     /// It is in storage.
     pub stored: bool,
     /// Sent while the page was going away, the answer not being known (yet).
@@ -31,13 +35,15 @@ pub struct Operation {
 
 impl Operation {
     pub(super) fn new(id: String, function: &str, args: &str) -> Self {
+        // Both SDKs write `op` first.
+        let reads = function == "recent" || args.starts_with("{\"op\":\"get\"");
         let (function, args) = (function.to_owned(), args.to_owned());
-        Self { id, function, args, stored: false, away: false, alone: false }
+        Self { id, function, args, reads, stored: false, away: false, alone: false }
     }
 
     /// Whether it changes something.
     pub(super) fn writes(&self) -> bool {
-        self.function != "recent"
+        !self.reads
     }
 
     /// What storage holds of it. Both SDKs read and write this.
@@ -68,21 +74,17 @@ impl Operation {
     pub(super) fn problem(&self) -> Option<Refusal> {
         let code = if self.args.is_empty() {
             "bad_json"
-        } else if self.size() > MAX_BODY - ENVELOPE {
+        } else if self.size() > MAX_OPERATION {
             "body_too_large"
         } else {
             return None;
         };
-        Some(Refusal {
-            code: code.into(),
-            message: "An operation is JSON of up to 57 KiB.".into(),
-            field: None,
-            retryable: false,
-        })
+        Some(Refusal::own(code, "An operation is JSON of up to 66 KiB."))
     }
 }
 
-/// Cuts operations into what fits one body: at most 60 KiB and 100; one that is suspected goes alone.
+/// Cuts operations into what fits one body: at most 60 KiB and 100; one that is larger or suspected goes
+/// alone.
 pub(super) fn pieces<'a>(
     operations: impl Iterator<Item = &'a Operation>,
 ) -> Vec<Vec<&'a Operation>> {
@@ -111,7 +113,7 @@ pub(super) fn pieces<'a>(
 /// One call of a batch on its way. All log entries share one; entries carry ids of their own.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// Only of a `grade`: an answer is found by it, or else by its place.
+    /// Of one that writes, save for a `log`: an answer is found by it, or else by its place.
     pub(super) id: Option<String>,
     pub(super) function: String,
     /// Ids of the operations.
@@ -146,7 +148,7 @@ fn log(entries: &[&Operation]) -> Call {
 }
 
 fn single(operation: &Operation) -> Call {
-    let id = (operation.function == "grade").then(|| operation.id.clone());
+    let id = operation.writes().then(|| operation.id.clone());
     let mut text = String::from("{");
     if let Some(id) = &id {
         text.push_str("\"id\":");

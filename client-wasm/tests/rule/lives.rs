@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 enum Step {
     Log(u8),
     Grade(u8),
+    State(u8),
     Recent(u8),
     Flush(u8),
     Hide(u8),
@@ -27,6 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => any::<u8>().prop_map(Step::Log),
         3 => any::<u8>().prop_map(Step::Grade),
+        2 => any::<u8>().prop_map(Step::State),
         1 => any::<u8>().prop_map(Step::Recent),
         1 => any::<u8>().prop_map(Step::Flush),
         2 => any::<u8>().prop_map(Step::Hide),
@@ -81,6 +83,7 @@ fn live(life: &Life) -> (World, BTreeSet<String>) {
         match step {
             Step::Log(choice) => drop(operations.insert(world.ask(tab(choice), "log"))),
             Step::Grade(choice) => drop(operations.insert(world.ask(tab(choice), "grade"))),
+            Step::State(choice) => drop(operations.insert(world.ask(tab(choice), "state"))),
             Step::Recent(choice) => drop(world.ask(tab(choice), "recent")),
             Step::Flush(choice) => world.with(tab(choice), |rule, moment| rule.flush(moment)),
             Step::Hide(choice) => world.hide(tab(choice)),

@@ -136,7 +136,7 @@ fn deep_and_broken_json_is_refused() {
 fn an_operation_that_is_too_large_is_refused_at_once_and_not_kept() {
     let mut world = World::new();
     let tab = world.launch(0);
-    let args = format!(r#"{{"event":"essay","data":{{"text":"{}"}}}}"#, "x".repeat(59_000));
+    let args = format!(r#"{{"event":"essay","data":{{"text":"{}"}}}}"#, "x".repeat(68_000));
     world.with(tab, |rule, moment| rule.call("log", Some(&args), moment));
     world.with(tab, |rule, moment| rule.call("log", None, moment));
     let codes: Vec<_> = world.tabs[tab]

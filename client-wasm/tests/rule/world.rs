@@ -168,6 +168,16 @@ impl World {
     }
 
     fn send(&mut self, tab: usize, sending: Sending) {
+        // What is to outlive its page may be 64 KiB: browsers refuse more at once.
+        if sending.body.len() > 65_536 && sending.way == Way::Beacon {
+            self.tabs[tab].rule.beaconed(sending.flight, false);
+            return;
+        }
+        if sending.body.len() > 65_536 && sending.way == (Way::Batch { keepalive: true }) {
+            let (flight, reply) = (sending.flight, Reply::default());
+            self.at(0, tab, Due::Answer { flight, reply });
+            return;
+        }
         let Fate { out, back, twice } = (self.network)();
         let flight = sending.flight;
         if let Some(twice) = twice.filter(|_| sending.way != Way::Renewal) {
@@ -249,6 +259,7 @@ impl World {
                 "log" => {
                     r#"{"event":"answered","data":{"n":1},"at":"2026-01-05T08:00:00.000Z"}"#.into()
                 }
+                "state" => r#"{"op":"put","value":{"page":3}}"#.into(),
                 "grade" => format!(r#"{{"score":7.5,"sequence":{}}}"#, rule.tick(moment.now)),
                 _ => "{}".to_owned(),
             };

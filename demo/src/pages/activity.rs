@@ -1,6 +1,6 @@
 //! An activity's page: the widget with its key, and what the class is doing.
 
-use super::{Frame, back, guest, lab};
+use super::{Frame, back, guest, lab, scorm};
 use crate::accounts::Role;
 use crate::course::{self, Activity, Widget};
 use crate::guard;
@@ -18,8 +18,9 @@ pub(crate) async fn page(
     State(site): State<Arc<Site>>,
     login: Login,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<(HeaderMap, Markup), Failure> {
-    let activity = course::activity(&id).ok_or(Failure::NotFound)?;
+    let activity = site.activity(&id).ok_or(Failure::NotFound)?;
     site.built.ready(activity.widget).await?;
     let attempt = launch::attempt(&site, &login.account, activity).await?;
     let token = launch::token(&site, &login, activity, attempt)?;
@@ -39,6 +40,7 @@ pub(crate) async fn page(
         (back("/course", activity.course.title))
         @match activity.widget {
             Widget::Guest => (guest::around(&site, activity, &place)),
+            Widget::Scorm => (scorm::around(&site, activity, site.origin_of(&headers)).await?),
             Widget::Lab => (lab::page(&site, activity, &place)),
             _ => div.workplace { (widget(&site, activity, activity.title, &place, stage())) (recent()) },
         }

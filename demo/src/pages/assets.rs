@@ -13,7 +13,7 @@ const WORKER: &str = "query-worker.js";
 /// What a worker may do is said by its own headers. No other script of the site may compile WebAssembly but the laboratory's.
 const WORKER_POLICY: &str =
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("site.css", "text/css; charset=utf-8", include_str!("../../web/site.css")),
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("activity.js", SCRIPT, include_str!("../../web/activity.js")),
@@ -21,6 +21,8 @@ const FILES: [(&str, &str, &str); 14] = [
     ("height.js", SCRIPT, include_str!("../../web/height.js")),
     ("lab.js", SCRIPT, include_str!("../../web/lab.js")),
     ("login.js", SCRIPT, include_str!("../../web/login.js")),
+    ("packages.js", SCRIPT, include_str!("../../web/packages.js")),
+    ("player.js", SCRIPT, include_str!("../../web/player.js")),
     ("query.js", SCRIPT, include_str!("../../web/query.js")),
     ("query-tasks.js", SCRIPT, include_str!("../../web/query-tasks.js")),
     (WORKER, SCRIPT, include_str!("../../web/query-worker.js")),

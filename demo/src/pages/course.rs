@@ -22,7 +22,9 @@ pub(crate) async fn page(State(site): State<Arc<Site>>, login: Login) -> Result<
     let mut courses = Vec::with_capacity(course::COURSES.len());
     for course in &course::COURSES {
         let mut cards = Vec::new();
-        for activity in course::activities(course) {
+        let brought = site.shelf.brought().into_iter().map(|placed| placed.activity);
+        let brought = brought.filter(|activity| activity.course == course);
+        for activity in course::activities(course).chain(brought) {
             let rows = site.latchkey.store().standings(HOST, activity.id).await?;
             cards.push(match login.account.role {
                 Role::Student => {
@@ -45,6 +47,7 @@ pub(crate) async fn page(State(site): State<Arc<Site>>, login: Login) -> Result<
                 Role::Teacher => {
                     h1 { "Your courses" }
                     p.lead { "What your class has handed in, and how it came about." }
+                    p.buttons { a.button href="/packages" data-testid="open-packages" { "Add a lesson (SCORM package)" } }
                 },
             }
         }
@@ -162,6 +165,12 @@ fn picture(widget: Widget) -> Markup {
                     circle class="far" cx="124" cy="86" r="9" {}
                     circle class="water" cx="160" cy="96" r="11" {}
                     circle class="sun" cx="197" cy="86" r="11" {}
+                },
+                Widget::Scorm => {
+                    path class="far" d="M0 90q40-30 80 0t80 0 80 0 80 0v30H0z" {}
+                    path class="water" d="M0 104q40-22 80 0t80 0 80 0 80 0v16H0z" {}
+                    path class="snow" d="M116 34l44-18 44 18v44l-44 18-44-18z" {}
+                    path class="near" d="M116 34l44 18v44l-44-18z m88 0-44 18v44l44-18z" {}
                 },
                 Widget::Query => {
                     path class="snow" d="M62 26h196v80H62z" {}

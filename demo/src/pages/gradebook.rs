@@ -29,7 +29,7 @@ pub(crate) async fn page(
     Teacher(login): Teacher,
     Path(id): Path<String>,
 ) -> Result<Markup, Failure> {
-    let activity = course::activity(&id).ok_or(Failure::NotFound)?;
+    let activity = site.activity(&id).ok_or(Failure::NotFound)?;
     let store = site.latchkey.store();
     let mut standings = store.standings(HOST, activity.id).await?;
     let mut lines = Vec::new();

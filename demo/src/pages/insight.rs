@@ -3,7 +3,6 @@
 use super::{Frame, back};
 use crate::HOST;
 use crate::chart::Chart;
-use crate::course;
 use crate::login::Teacher;
 use crate::site::{Failure, Site};
 use axum::extract::{Path, State};
@@ -20,7 +19,7 @@ pub(crate) async fn page(
     Teacher(login): Teacher,
     Path(id): Path<String>,
 ) -> Result<Markup, Failure> {
-    let activity = course::activity(&id).ok_or(Failure::NotFound)?;
+    let activity = site.activity(&id).ok_or(Failure::NotFound)?;
     let store = site.latchkey.store();
     let times = store.entry_times(HOST, activity.id, LOOKED_AT).await?;
     let standings = store.standings(HOST, activity.id).await?;

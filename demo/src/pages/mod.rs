@@ -9,6 +9,8 @@ pub(crate) mod guest;
 pub(crate) mod insight;
 pub(crate) mod lab;
 pub(crate) mod login;
+pub(crate) mod packages;
+pub(crate) mod scorm;
 
 use crate::accounts::Account;
 use crate::course::SCHOOL;

@@ -4,6 +4,7 @@
 
 mod keys;
 mod logins;
+mod packages;
 mod placement;
 mod roles;
 mod rulings;

@@ -32,6 +32,10 @@ impl School {
             "target/web/lab/lab_bg.wasm",
             "demo/node_modules/sql.js/dist/sql-wasm.js",
             "demo/node_modules/sql.js/dist/sql-wasm.wasm",
+            "demo/node_modules/scorm-again/dist/esm/scorm12.min.js",
+            "demo/node_modules/scorm-again/dist/esm/scorm2004.min.js",
+            "target/web/scorm/tides.zip",
+            "target/web/scorm/places.zip",
         ] {
             let file = folder.path().join("built").join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -159,12 +163,34 @@ impl Visitor {
         self.send("POST", &format!("/renew/{activity}"), &headers, &body).await
     }
 
+    /// A package sent by a page of the site.
+    pub(crate) async fn bring(&mut self, archive: &[u8], course: &str) -> Answer {
+        let from = [("Origin", self.origin())];
+        self.bring_from(archive, course, &from).await
+    }
+
+    pub(crate) async fn bring_from(
+        &mut self,
+        archive: &[u8],
+        course: &str,
+        from: &[(&str, String)],
+    ) -> Answer {
+        let head = "--edge\r\nContent-Disposition: form-data; name=\"package\"; filename=\"a.zip\"\r\n\r\n";
+        let tail = format!(
+            "\r\n--edge\r\nContent-Disposition: form-data; name=\"course\"\r\n\r\n{course}\r\n--edge--\r\n"
+        );
+        let body = [head.as_bytes(), archive, tail.as_bytes()].concat();
+        let mut headers = from.to_vec();
+        headers.push(("Content-Type", "multipart/form-data; boundary=edge".into()));
+        self.send("POST", "/packages", &headers, body).await
+    }
+
     async fn send(
         &mut self,
         method: &str,
         path: &str,
         headers: &[(&str, String)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Answer {
         let mut headers = headers.to_vec();
         headers.extend(self.cookie.iter().map(|cookie| ("Cookie", cookie.clone())));
@@ -210,8 +236,9 @@ pub(crate) async fn send(
     method: &str,
     path: &str,
     headers: &[(&str, String)],
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> Answer {
+    let body = body.as_ref();
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if headers.iter().all(|(name, _)| *name != "Host") {
         request.push_str(&format!("Host: {to}\r\n"));
@@ -219,9 +246,13 @@ pub(crate) async fn send(
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    if headers.iter().all(|(name, _)| *name != "Content-Length") {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    request.push_str("\r\n");
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -2,6 +2,7 @@
 
 use super::hosts::check_host;
 use super::{Config, ConfigError, LimitsConfig};
+use crate::legacy::crossdomain;
 use crate::policy::{Rules, is_origin};
 use crate::webhooks::Webhooks;
 use std::time::Duration;
@@ -63,6 +64,7 @@ impl Config {
         Rules::new(&self)?;
         Webhooks::new(&self)?;
         self.check_webhooks()?;
+        self.check_legacy()?;
         Ok(self)
     }
 
@@ -77,6 +79,18 @@ impl Config {
             return Err(ConfigError::value("webhooks.disable_after", problem));
         }
         Ok(())
+    }
+
+    fn check_legacy(&self) -> Result<(), ConfigError> {
+        let mut domains = self.legacy.flash_domains.iter();
+        match domains.position(|domain| !crossdomain::is_domain(domain)) {
+            None => Ok(()),
+            Some(at) => {
+                let setting = format!("legacy.flash_domains[{at}]");
+                let problem = "write one exact name, as in films.example: no *, scheme or port";
+                Err(ConfigError::value(setting, problem))
+            }
+        }
     }
 
     fn check_tls(&self) -> Result<(), ConfigError> {

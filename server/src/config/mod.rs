@@ -12,13 +12,14 @@ mod webhooks;
 pub use error::ConfigError;
 pub use hosts::{HostConfig, HostSecret, secret_bytes};
 pub use sections::{
-    KeysConfig, LimitsConfig, LogConfig, LogFormat, Protocol, ProxyHeader, StoreConfig, TlsConfig,
+    KeysConfig, LegacyConfig, LimitsConfig, LogConfig, LogFormat, Protocol, ProxyHeader,
+    StoreConfig, TlsConfig,
 };
 pub use webhooks::{WebhookConfig, WebhooksConfig};
 
 use crate::keys::decide::Windows;
 use crate::keys::launch::Lifetimes;
-use crate::store::KeyLimits;
+use crate::store::{KeyLimits, Place};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use latchkey_protocol::Millis;
@@ -68,6 +69,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[legacy]`
+    pub legacy: LegacyConfig,
     /// `[webhooks]`
     pub webhooks: WebhooksConfig,
     /// `[[hosts]]`
@@ -119,6 +122,8 @@ impl Config {
             ("data", self.data != new.data),
             ("store.url", self.store.url != new.store.url),
             ("store.group", self.store.group != new.store.group),
+            ("store.writers", self.store.writers != new.store.writers),
+            ("store.connections", self.store.connections != new.store.connections),
             ("log.level", self.log.level != new.log.level),
             ("log.format", self.log.format != new.log.format),
             ("limits.read_deadline", self.limits.read_deadline != new.limits.read_deadline),
@@ -167,14 +172,14 @@ impl Config {
         crate::tls::read(&self.tls).map(drop)
     }
 
-    /// The SQLite file of `store.url`.
+    /// The database of `store.url`.
     ///
     /// # Errors
-    /// When the URL names another database.
-    pub fn sqlite_file(&self) -> Result<PathBuf, ConfigError> {
-        match self.store.url.strip_prefix("sqlite:") {
-            Some(file) if !file.is_empty() => Ok(self.data.join(file)),
-            _ => Err(ConfigError::value("store.url", "write it as in \"sqlite:latchkey.db\"")),
-        }
+    /// When the URL names none that is known.
+    pub fn store_place(&self) -> Result<Place, ConfigError> {
+        let problem =
+            "write it as in \"sqlite:latchkey.db\" or \"postgres://user:password@host/database\"";
+        Place::of(&self.store.url, &self.data)
+            .ok_or_else(|| ConfigError::value("store.url", problem))
     }
 }

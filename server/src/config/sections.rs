@@ -1,6 +1,9 @@
 //! The tables of `server.toml` that are not hosts.
 
+use crate::store::postgres::Share;
+use crate::store::without_password;
 use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +15,12 @@ pub enum Protocol {
     Json,
     /// Signed requests of hosts.
     Host,
+    /// Calls of keys as forms, for Flash movies.
+    Form,
+    /// AICC content.
+    Hacp,
+    /// SCORM runtimes that commit by themselves.
+    Scorm,
 }
 
 /// The header by which trusted proxies tell whom they speak for.
@@ -43,13 +52,33 @@ impl TlsConfig {
 }
 
 /// `[store]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Which database, and where.
+    /// Which database, and where. May hold a password.
     pub url: String,
     /// Most calls that share one commit.
     pub group: usize,
+    /// Of PostgreSQL: connections that write calls.
+    pub writers: usize,
+    /// Of PostgreSQL: connections for everything else.
+    pub connections: usize,
+}
+
+impl StoreConfig {
+    /// How much of the database this server takes.
+    pub fn share(&self) -> Share {
+        Share { group: self.group, writers: self.writers, connections: self.connections }
+    }
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig")
+            .field("url", &without_password(&self.url))
+            .field("share", &self.share())
+            .finish()
+    }
 }
 
 /// `[keys]`
@@ -117,6 +146,16 @@ pub struct LimitsConfig {
     pub requests_burst: u32,
     /// Signed requests of one host a second.
     pub requests_per_second: u32,
+}
+
+/// `[legacy]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegacyConfig {
+    /// Whether the key of a form may stand in the query of its address.
+    pub query_key: bool,
+    /// Domains whose movies may ask, by `crossdomain.xml`.
+    pub flash_domains: Vec<String>,
 }
 
 /// `[log]`

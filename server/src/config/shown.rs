@@ -1,6 +1,7 @@
 //! The settings as they are in effect, for an operator to read.
 
 use super::{Config, ConfigError, environment, layers};
+use crate::store::without_password;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -24,13 +25,15 @@ impl Config {
     }
 }
 
-/// Whatever is called a secret is hidden, at any depth.
+/// Whatever is called a secret is hidden, at any depth; and passwords of URLs.
 fn hide(table: &mut Table) {
     for (name, value) in table.iter_mut() {
-        if name == "secret" || name == "former_secret" {
-            *value = Value::String(HIDDEN.into());
-        } else {
-            hide_in(value);
+        match value {
+            _ if name == "secret" || name == "former_secret" => {
+                *value = Value::String(HIDDEN.into());
+            }
+            Value::String(url) if name == "url" => *url = without_password(url),
+            value => hide_in(value),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Settings that are read, and settings that are refused.
 
 use super::*;
+use crate::store::Place;
 
 fn load(text: &str) -> Result<Config, ConfigError> {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -17,7 +18,7 @@ fn the_defaults_are_good() {
     let config = load("").unwrap();
     assert_eq!(config.windows().late, 30_000);
     assert_eq!(config.lifetimes().default, 8 * 3_600_000);
-    assert_eq!(config.sqlite_file().unwrap(), Path::new("latchkey-data/latchkey.db"));
+    assert_eq!(config.store_place().unwrap(), Place::Sqlite("latchkey-data/latchkey.db".into()));
 }
 
 #[test]
@@ -43,6 +44,7 @@ fn each_bad_value_is_named() {
         ("[limits]\nper_second = 0", "per_second"),
         ("[limits]\nuser_burst = 1", "limits.user_per_second"),
         ("protocols = [\"jsn\"]", "json"),
+        ("[legacy]\nflash_domains = [\"*\"]", "legacy.flash_domains[0]"),
         ("functions = [\"logs\"]", "functions[0]"),
         ("networks = [\"10.0.0.1/8\"]", "10.0.0.0/8"),
         ("[tls]\nkey = \"key.pem\"", "tls.certificate"),
@@ -113,5 +115,5 @@ fn what_needs_a_restart_is_named() {
 #[test]
 fn other_databases_are_named() {
     let config = load("[store]\nurl = \"mysql://x\"").unwrap();
-    assert!(config.sqlite_file().unwrap_err().to_string().contains("store.url"));
+    assert!(config.store_place().unwrap_err().to_string().contains("store.url"));
 }

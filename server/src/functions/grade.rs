@@ -18,7 +18,7 @@ impl Function for Grade {
         "grade"
     }
 
-    fn writes(&self) -> bool {
+    fn writes(&self, _: &Map<String, Value>) -> bool {
         true
     }
 

@@ -1,6 +1,6 @@
 //! `log`: what happened in the activity.
 
-use super::{Function, decode, mismatch, objects_only, write};
+use super::{Function, decode, deeper, mismatch, objects_only, write};
 use crate::call::{Call, fingerprint};
 use crate::error::Refusal;
 use crate::reply::Json;
@@ -20,7 +20,7 @@ impl Function for Log {
         "log"
     }
 
-    fn writes(&self) -> bool {
+    fn writes(&self, _: &Map<String, Value>) -> bool {
         true
     }
 
@@ -88,17 +88,6 @@ fn check(call: &Call, entry: LogEntry) -> Result<NewEntry, (ErrorCode, &'static 
     let content = || fingerprint(&json!([event, data]));
     let id = entry.id.map(|id| (id, content()));
     Ok(NewEntry { id, event, data, client_at })
-}
-
-/// Whether there are more than `levels` levels of lists and objects.
-fn deeper(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels == 0 || items.iter().any(|item| deeper(item, levels - 1)),
-        Value::Object(members) => {
-            levels == 0 || members.values().any(|item| deeper(item, levels - 1))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod grade;
 mod log;
 mod recent;
+mod state;
 
 pub use recent::Entry;
 
@@ -18,7 +19,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Every function, in the order of the documentation.
-pub static FUNCTIONS: &[&dyn Function] = &[&log::Log, &grade::Grade, &recent::Recent];
+pub static FUNCTIONS: &[&dyn Function] =
+    &[&log::Log, &grade::Grade, &recent::Recent, &state::State];
 
 /// The function of that name.
 pub fn find(name: &str) -> Option<&'static dyn Function> {
@@ -30,8 +32,14 @@ pub trait Function: Sync {
     /// Its name: in the address, in `functions` of a launch token, in a batch.
     fn name(&self) -> &'static str;
 
-    /// Whether it writes: then a key of mode `browse` or `review` may not call it.
-    fn writes(&self) -> bool;
+    /// Whether it writes with that input: then a key of mode `browse` or `review` may not call it.
+    fn writes(&self, args: &Map<String, Value>) -> bool;
+
+    /// Whether doing the same twice is more than doing it once: then calls of clients that know no ids are told
+    /// by their content.
+    fn adds_up(&self, _: &Map<String, Value>) -> bool {
+        true
+    }
 
     /// What it does, for the documentation: a sentence.
     fn about(&self) -> &'static str;
@@ -106,6 +114,17 @@ fn objects_only(args: &Map<String, Value>, name: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Whether there are more than `levels` levels of lists and objects.
+fn deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| deeper(item, levels - 1)),
+        Value::Object(members) => {
+            levels == 0 || members.values().any(|item| deeper(item, levels - 1))
+        }
+        _ => false,
+    }
+}
+
 fn write(value: &impl Serialize) -> Result<Json, Refusal> {
     serde_json::value::to_raw_value(value)
         .map_err(|error| Refusal::new(ErrorCode::Internal).because(error))
@@ -119,7 +138,9 @@ fn mismatch() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchkey_protocol::payload::{GradeInput, LogInput, LogResult, Receipt, RecentResult};
+    use latchkey_protocol::payload::{
+        GradeInput, LogInput, LogResult, Receipt, RecentResult, StateAnswer,
+    };
     use serde_json::json;
 
     fn refusal<T: for<'de> Deserialize<'de> + std::fmt::Debug>(
@@ -165,6 +186,7 @@ mod tests {
                 "log" => serde_json::from_str::<LogResult>(result).map(drop),
                 "grade" => serde_json::from_str::<Receipt>(result).map(drop),
                 "recent" => serde_json::from_str::<RecentResult>(result).map(drop),
+                "state" => serde_json::from_str::<StateAnswer>(result).map(drop),
                 other => panic!("{other} has no result type here"),
             };
             read.unwrap();

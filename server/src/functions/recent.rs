@@ -22,7 +22,7 @@ impl Function for Recent {
         "recent"
     }
 
-    fn writes(&self) -> bool {
+    fn writes(&self, _: &Map<String, Value>) -> bool {
         false
     }
 

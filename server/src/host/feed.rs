@@ -58,7 +58,7 @@ pub(super) fn page<T, U>(
     let deployment = &call.latchkey().secrets().deployment;
     Ok(Page {
         items: read.items.into_iter().map(show).collect::<Result<_, _>>()?,
-        next: cursor::write(deployment, &call.host, feed, read.upto),
+        next: cursor::write(deployment, &call.host, feed, &read.upto),
         more: read.more,
     })
 }

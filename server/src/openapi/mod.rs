@@ -207,10 +207,18 @@ mod tests {
             let path = rest.trim_start().strip_prefix('"')?;
             path.split('"').next()
         });
-        let undescribed =
-            ["/v1/{function}", "/sdk/{file}", "/sdk/wasm/{file}", "/openapi.json", "/docs/api"];
-        let mut routed: BTreeSet<String> =
-            routed.filter(|path| !undescribed.contains(path)).map(str::to_owned).collect();
+        let undescribed = [
+            "/v1/{function}",
+            "/sdk/{file}",
+            "/sdk/legacy/{file}",
+            "/sdk/wasm/{file}",
+            "/crossdomain.xml",
+            "/openapi.json",
+            "/docs/api",
+        ];
+        // Older wires are not what OpenAPI can describe: see docs/legacy.md.
+        let described = |path: &&str| !undescribed.contains(path) && !path.starts_with("/legacy/");
+        let mut routed: BTreeSet<String> = routed.filter(described).map(str::to_owned).collect();
         routed.extend(FUNCTIONS.iter().map(|function| format!("/v1/{}", function.name())));
         let document = document();
         let described: BTreeSet<String> =

@@ -8,14 +8,19 @@ mod durability;
 mod feed;
 mod grades;
 mod housekeeping;
+mod nodes;
 mod outbox;
 mod presenting;
 mod rulings;
+mod several;
 mod starting;
+mod state;
 
+use super::postgres::{PostgresStore, Share};
 use super::sqlite::SqliteStore;
 use super::*;
 use crate::keys::decide::{LAUNCH_BRANCH, Presented, Windows};
+use latchkey_cluster::Database;
 use latchkey_protocol::launch::{CourseDescription, GradeMethod, Mode, Placement, RecentScope};
 use latchkey_protocol::payload::{Given, Grading};
 use std::path::PathBuf;
@@ -27,6 +32,11 @@ macro_rules! on_each_backend {
         mod sqlite {
             $(#[tokio::test] async fn $name() {
                 super::$name(<$crate::store::contract::Sqlite as $crate::store::contract::Backend>::open()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $name() {
+                super::$name(<$crate::store::contract::Postgres as $crate::store::contract::Backend>::open()).await;
             })*
         }
     };
@@ -89,6 +99,48 @@ impl Backend for Sqlite {
         let connection = rusqlite::Connection::open(self.file()).unwrap();
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         Box::new(connection)
+    }
+}
+
+/// PostgreSQL, a database of a server that the tests share.
+struct Postgres {
+    store: PostgresStore,
+    database: Arc<Database>,
+    server: i64,
+}
+
+impl Postgres {
+    fn on(database: Arc<Database>, server: i64) -> Self {
+        let share = Share { group: 512, writers: 2, connections: 4 };
+        let (store, _) = PostgresStore::open(database.url(), share, server, NOW).unwrap();
+        Self { store, database, server }
+    }
+
+    /// One more server on the same database.
+    fn peer(&self) -> Self {
+        Self::on(Arc::clone(&self.database), self.server + 1)
+    }
+}
+
+impl Backend for Postgres {
+    fn open() -> Self {
+        Self::on(Arc::new(Database::new()), 1)
+    }
+
+    fn crashed(&self) -> Self {
+        Self::on(Arc::new(self.database.copy()), 101)
+    }
+
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn execute(&self, sql: &str) {
+        self.database.execute(sql);
+    }
+
+    fn hold(&self) -> Box<dyn std::any::Any> {
+        Box::new(self.database.hold("LOCK TABLE counters, schema_version IN EXCLUSIVE MODE"))
     }
 }
 
@@ -320,7 +372,15 @@ fn content(text: &str) -> [u8; 16] {
 impl Work {
     /// The same under an id.
     fn once(self, function: &'static str, id: &str, asked: &str) -> Self {
-        let operation = Operation { id: id.to_owned(), function, content: content(asked) };
+        let (id, content) = (id.to_owned(), content(asked));
+        let operation = Operation { id, function, content, within: None };
+        Self { operation: Some(operation), ..self }
+    }
+
+    /// The same under an id made from what is asked.
+    fn unless_within(self, within: Millis, function: &'static str, asked: &str) -> Self {
+        let (id, content) = (format!("={asked}"), content(asked));
+        let operation = Operation { id, function, content, within: Some(within) };
         Self { operation: Some(operation), ..self }
     }
 }

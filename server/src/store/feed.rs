@@ -1,12 +1,11 @@
 //! Grades back to the host: rulings on them, and feeds of everything that changes.
 //!
-//! A feed is read by position. Every entry, submission and ruling has a number of one sequence, and
-//! what a [`Position`] promises is that nothing with a lower number becomes visible later. The SQLite
-//! backend has one writer, so numbers given in the transaction are in the order of the commits. A
-//! backend with several writers has to give the same: take the number from one row of a counter,
-//! updated in the transaction, so that its lock is held until the commit; numbers from a SEQUENCE or by
-//! time do not do, since a transaction that began earlier may commit later. Rolled-back transactions
-//! may leave gaps.
+//! A feed is read by position. Every entry, submission and ruling has a number, and what a [`Mark`]
+//! promises is that nothing with a lower number of the same strand becomes visible later. The SQLite backend
+//! has one writer and one strand: numbers given in the transaction are in the order of the commits. The
+//! PostgreSQL backend has several strands, and a row for each that is held from the number to the commit;
+//! an activity is in one strand for ever. Numbers from a SEQUENCE or by time would not do, since a
+//! transaction that began earlier may commit later. Rolled-back transactions may leave gaps.
 
 use super::{EntryKind, StandingRow, StoreError, SubmissionRow};
 use crate::grades::ScoreError;
@@ -14,10 +13,18 @@ use async_trait::async_trait;
 use latchkey_protocol::Millis;
 use thiserror::Error;
 
-/// A place in the sequence of all changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A place among all changes of a host: a mark for each strand of which something was seen, in the order of the
+/// strands. Without marks it is the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Number of the last change that was seen; 0 for none.
+    /// The marks, each of another strand.
+    pub marks: Vec<Mark>,
+}
+
+/// A place in one strand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of the last change that was seen; above 0.
     pub seq: i64,
     /// Its time, by which a number that was given anew, after the database was restored from an older
     /// copy, is told from the one that was seen.

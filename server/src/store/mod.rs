@@ -17,8 +17,11 @@ mod directory;
 mod feed;
 mod held;
 mod model;
+mod open;
 mod outbox;
+pub mod postgres;
 pub mod sqlite;
+mod states;
 
 #[cfg(test)]
 mod contract;
@@ -27,7 +30,9 @@ pub use directory::*;
 pub use feed::*;
 pub use held::*;
 pub use model::*;
+pub use open::*;
 pub use outbox::*;
+pub use states::*;
 
 use async_trait::async_trait;
 use latchkey_protocol::Millis;
@@ -44,6 +49,12 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("database: {0}")]
     Database(String),
+    /// Another transaction was in the way. Nothing was written.
+    #[error("database: {0}")]
+    Contended(String),
+    /// The database could not be reached, or no longer.
+    #[error("database: {0}")]
+    Unreachable(String),
     /// Something stored cannot be read: another version wrote it, or it is damaged.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),
@@ -51,6 +62,9 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
+
+/// Resolves when everything that was accepted is on disk and the store is closed.
+pub type Ended = tokio::sync::oneshot::Receiver<()>;
 
 /// All that a backend is.
 pub trait Store:

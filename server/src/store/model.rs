@@ -2,7 +2,8 @@
 
 use crate::grades::Tally;
 use crate::keys::decide::{Decision, Presented, Row, Windows};
-use crate::store::{Ruling, StoreError};
+use crate::state::Document;
+use crate::store::{Ruling, StateChanged, StateRow, StateWrite, StoreError};
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::{
     CourseDescription, GradeMethod, Mode, Placement, RecentScope, Role, UserDescription,
@@ -151,6 +152,9 @@ pub struct Operation {
     pub function: &'static str,
     /// Fingerprint of what was asked: the same id with another one is refused.
     pub content: [u8; 16],
+    /// For ids made from the content: only what was asked within this time before is the same. Each repeat
+    /// counts from then on.
+    pub within: Option<Millis>,
 }
 
 /// What a call does.
@@ -160,6 +164,8 @@ pub enum Action {
     Append(Vec<NewEntry>),
     /// Writes a submission.
     Submit(NewSubmission),
+    /// Writes a document of the attempt.
+    State(StateWrite),
     /// Reads.
     Read(Read),
 }
@@ -169,13 +175,11 @@ pub enum Action {
 pub enum Read {
     /// The newest entries.
     Recent(RecentQuery),
-    /// One entry.
-    Entry {
-        /// Its number.
-        seq: i64,
-        /// Whether another user's may be read.
-        scope: RecentScope,
-    },
+    /// One entry, by its number; `scope` says whether another user's may be read.
+    #[expect(missing_docs, reason = "said above")]
+    Entry { seq: i64, scope: RecentScope },
+    /// A document of the attempt, by its name.
+    State(String),
 }
 
 /// A log entry to be written.
@@ -300,12 +304,17 @@ pub enum Done {
     Appended(Vec<i64>),
     /// The submission and what it changed.
     Submitted(Submitted),
+    /// The document's version now.
+    StateChanged(StateChanged),
     /// The entries read. Never saved.
     #[serde(skip)]
     Recent(RecentPage),
     /// The entry read. Never saved.
     #[serde(skip)]
     Entry(EntryRow),
+    /// The document read. Never saved.
+    #[serde(skip)]
+    State(StateRow),
 }
 
 /// A submission as written.
@@ -346,6 +355,12 @@ pub enum Rejected {
     NoAttemptsLeft,
     /// A cursor of another list.
     BadCursor(&'static str),
+    /// The document stands so, at another version.
+    VersionConflict(Document),
+    /// The document would be over its size.
+    StateTooLarge,
+    /// The attempt keeps as many names as it may.
+    TooManyStates,
     /// No such entry for this key.
     NotFound,
     /// The database failed.

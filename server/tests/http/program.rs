@@ -1,16 +1,19 @@
 //! The program itself, as an operator runs it.
 
+use crate::database::Database;
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::token::KeyId;
 use latchkey_server::clock::{Clock, Entropy, SystemClock};
 use latchkey_server::config::Config;
 use latchkey_server::keys::mint;
 use latchkey_server::secrets::Secrets;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// The program with none of the settings that this machine may have.
@@ -22,6 +25,16 @@ pub(crate) fn latchkey() -> Command {
         }
     }
     command
+}
+
+/// Databases of the programs of this run, by their folders.
+static DATABASES: Mutex<BTreeMap<PathBuf, Database>> = Mutex::new(BTreeMap::new());
+
+/// The database of the program that runs, or ran, on that folder.
+pub(crate) fn database(folder: &Path) -> Database {
+    let mut databases = DATABASES.lock().unwrap();
+    let fresh = || Database::fresh(&folder.join("data"));
+    databases.entry(folder.to_owned()).or_insert_with(fresh).clone()
 }
 
 /// A running program; killed when it goes out of sight.
@@ -37,6 +50,7 @@ impl Program {
         let log = folder.join("stderr.txt");
         let mut command = latchkey();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
+        command.env("LATCHKEY_STORE__URL", database(folder).url());
         command.envs(settings.iter().copied());
         command
             .stdout(Stdio::piped())

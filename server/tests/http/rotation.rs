@@ -25,7 +25,7 @@ async fn a_first_use_starts_the_key_and_answers_with_a_session_token() {
       "result": {
         "accepted": 1,
         "ids": [
-          "2"
+          "[entry]"
         ]
       },
       "server_time": "[now]",
@@ -141,7 +141,7 @@ async fn a_late_token_works_until_w_and_earns_nothing() {
       "result": {
         "accepted": 1,
         "ids": [
-          "7"
+          "[entry]"
         ]
       },
       "server_time": "[now]",

@@ -1,6 +1,7 @@
 //! A server in this process, and launches for it.
 
 use crate::client::{Answer, Ask, HttpClient, client};
+use crate::database::Database;
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::mac::Signer;
 use latchkey_protocol::token::{Branch, KeyId, Token};
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
+    database: Database,
     /// The settings in force.
     config: std::sync::Mutex<Config>,
     pub(crate) http: HttpClient,
@@ -47,6 +49,7 @@ pub(crate) struct Server {
 pub(crate) struct Stopping {
     pub(crate) served: JoinHandle<Result<(), StartError>>,
     pub(crate) address: SocketAddr,
+    pub(crate) database: Database,
     pub(crate) folder: TempDir,
 }
 
@@ -70,11 +73,13 @@ impl Server {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = settings(&folder);
+        let database = Database::fresh(&config.data);
+        config.store.url = database.url();
         change(&mut config);
-        Self::on(folder, config, Arc::new(ManualClock::new(START)))
+        Self::on(folder, database, config, Arc::new(ManualClock::new(START)))
     }
 
-    fn on(folder: TempDir, config: Config, clock: Arc<ManualClock>) -> Self {
+    fn on(folder: TempDir, database: Database, config: Config, clock: Arc<ManualClock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let latchkey =
@@ -85,16 +90,16 @@ impl Server {
         };
         let served = tokio::spawn(serve_opened(listener, Arc::clone(&latchkey), shutdown));
         let config = std::sync::Mutex::new(config);
-        Self { latchkey, clock, address, folder, config, http: client(), stop, served }
+        Self { latchkey, clock, address, folder, database, config, http: client(), stop, served }
     }
 
     /// Stopped in order, and started again on the same folder.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { latchkey, clock, folder, config, stop, served, http, .. } = self;
+        let Self { latchkey, clock, folder, database, config, stop, served, http, .. } = self;
         stop.send(()).unwrap();
         drop((latchkey, http));
         served.await.unwrap().unwrap();
-        Self::on(folder, config.into_inner().unwrap(), clock)
+        Self::on(folder, database, config.into_inner().unwrap(), clock)
     }
 
     /// Puts changed settings in force, or says why not.
@@ -109,9 +114,9 @@ impl Server {
 
     /// Tells it to stop and lets go of it.
     pub(crate) fn stop(self) -> Stopping {
-        let Self { served, address, folder, stop, .. } = self;
+        let Self { served, address, folder, database, stop, .. } = self;
         stop.send(()).unwrap();
-        Stopping { served, address, folder }
+        Stopping { served, address, database, folder }
     }
 
     /// Moves the clock.
@@ -183,13 +188,13 @@ impl Server {
     }
 
     /// The database, as another program may open it.
-    pub(crate) fn database(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.folder.path().join("data/latchkey.db")).unwrap()
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// A number read from the database.
     pub(crate) fn count(&self, sql: &str) -> i64 {
-        self.database().query_row(sql, [], |row| row.get(0)).unwrap()
+        self.database.number(sql)
     }
 }
 

@@ -54,11 +54,7 @@ async fn an_orderly_end_finishes_what_is_under_way() {
     connection.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     tokio::time::timeout(PATIENCE, stopping.served).await.unwrap().unwrap().unwrap();
-    let file = stopping.folder.path().join("data/latchkey.db");
-    let database = rusqlite::Connection::open(file).unwrap();
-    let score: f64 =
-        database.query_row("SELECT score FROM submissions", [], |row| row.get(0)).unwrap();
-    assert_eq!(score, 77.0);
+    assert_eq!(stopping.database.rows("SELECT score FROM submissions"), [["77"]]);
 }
 
 /// Whoever copies the database of a stopped server copies one file.
@@ -83,13 +79,12 @@ async fn a_page_that_leaves_before_its_answer_has_saved_its_work() {
     let mut connection = under_way(&server, body).await;
     // Somebody else holds the database for a moment, so that the write cannot be over before
     // the page is gone.
-    let database = server.database();
-    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let held = server.database().hold();
     connection.write_all(body.as_bytes()).await.unwrap();
     turn(&server).await;
     drop(connection);
     turn(&server).await;
-    database.execute_batch("COMMIT").unwrap();
+    drop(held);
     until(async || server.count("SELECT count(*) FROM submissions") == 1).await;
 }
 
@@ -112,9 +107,7 @@ async fn submissions_at_the_end(server: Server) -> i64 {
     }
     let stopping = server.stop();
     tokio::time::timeout(PATIENCE, stopping.served).await.unwrap().unwrap().unwrap();
-    let file = stopping.folder.path().join("data/latchkey.db");
-    let database = rusqlite::Connection::open(file).unwrap();
-    database.query_row("SELECT count(*) FROM submissions", [], |row| row.get(0)).unwrap()
+    stopping.database.number("SELECT count(*) FROM submissions")
 }
 
 /// The same with all of the request.
@@ -139,7 +132,7 @@ async fn a_damaged_database_is_not_ready_and_nothing_is_lost() {
     let server = Server::start().await;
     let mut page = server.page();
     page.log("begun").await.is_done();
-    server.database().execute_batch("ALTER TABLE entries RENAME TO gone").unwrap();
+    server.database().execute("ALTER TABLE entries RENAME TO gone");
     let args = json!({"calls": [
         {"id": "1", "function": "log", "args": {"entries": [{"event": "a"}]}},
         {"id": "2", "function": "grade", "args": {"score": 5}},
@@ -151,7 +144,7 @@ async fn a_damaged_database_is_not_ready_and_nothing_is_lost() {
     // It is alive all the same, and refuses forgeries as ever.
     assert_eq!(server.ask("GET", "/healthz").send().await.status.as_u16(), 200);
     assert_eq!(server.call("ey", "recent", json!({})).await.refusal(), "401 key_invalid");
-    server.database().execute_batch("ALTER TABLE gone RENAME TO entries").unwrap();
+    server.database().execute("ALTER TABLE gone RENAME TO entries");
     let done = page.call("batch", args).await.result();
     assert!(done["calls"].as_array().unwrap().iter().all(|call| call["status"] == "ok"));
     assert_eq!(page.events().await, ["a", "begun"]);

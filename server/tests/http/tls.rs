@@ -169,9 +169,7 @@ async fn submissions_at_the_end(server: Server, certificate: &Certificate) -> i6
     }
     let stopping = server.stop();
     tokio::time::timeout(PATIENCE, stopping.served).await.unwrap().unwrap().unwrap();
-    let file = stopping.folder.path().join("data/latchkey.db");
-    let database = rusqlite::Connection::open(file).unwrap();
-    database.query_row("SELECT count(*) FROM submissions", [], |row| row.get(0)).unwrap()
+    stopping.database.number("SELECT count(*) FROM submissions")
 }
 
 /// The last bytes of the request and the end of its connection arrive together.

@@ -197,7 +197,7 @@ async fn a_huge_chunked_body_is_refused_where_it_passes_the_limit() {
 #[tokio::test]
 async fn a_chunked_body_just_over_the_limit_is_told_so() {
     let server = Server::start().await;
-    let chunks = [" ".repeat(40_000), " ".repeat(40_000)].map(Ok::<_, std::io::Error>);
+    let chunks = [" ".repeat(70_000), " ".repeat(70_000)].map(Ok::<_, std::io::Error>);
     let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
     let ask = server.ask("POST", "/v1/log").header("content-type", "application/json");
     assert_eq!(ask.stream(body).send().await.refusal(), "413 body_too_large");

@@ -65,6 +65,16 @@ impl Database {
         }
     }
 
+    /// What is kept under a name from one launch to the next, as JSON, of the newest attempt.
+    pub(crate) fn state(&self, user: &str, activity: &str, name: &str) -> Option<Value> {
+        let sql = "SELECT s.value FROM states s JOIN users u ON u.id = s.user
+                   JOIN activities a ON a.id = s.activity
+                   WHERE u.key = ? AND a.key = ? AND s.name = ? ORDER BY s.attempt DESC LIMIT 1";
+        let text: Option<String> =
+            self.open().query_row(sql, [user, activity, name], |row| row.get(0)).ok()?;
+        text.map(|text| serde_json::from_str(&text).unwrap())
+    }
+
     /// Waits until that many keys were started.
     pub(crate) async fn until_keys(&self, count: usize) {
         let come = async {

@@ -1,6 +1,6 @@
 //! A school: a site of its own with logins and pages that embed keys, as the design tells hosts to be.
 
-use super::{PATIENCE, exercise, frames};
+use super::{PATIENCE, aicc, exercise, frames};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -196,6 +196,7 @@ pub(crate) fn router(host: Arc<Host>) -> Router {
         .route("/prepared", get(away).post(prepared))
         .route("/renew/{activity}", post(renew))
         .route("/widget.js", get(widget))
+        .merge(aicc::routes())
         .merge(exercise::routes())
         .merge(frames::routes())
         .with_state(host)

@@ -4,6 +4,7 @@
 //! whose pages embed keys, a [`proxy`] between the browser and the API, and a [`browser`] with its
 //! tabs. [`books`] compares beliefs with the database; [`thief`] uses keys that are not his.
 
+pub(crate) mod aicc;
 pub(crate) mod books;
 pub(crate) mod browser;
 pub(crate) mod exercise;

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use latchkey_server::clock::{Clock, Entropy, SystemClock};
-use latchkey_server::config::{Config, HostConfig};
+use latchkey_server::config::{Config, HostConfig, Protocol};
 use latchkey_server::router::router as api_router;
 use latchkey_server::{Latchkey, serve_opened, serve_router};
 use std::net::{SocketAddr, TcpListener};
@@ -69,6 +69,8 @@ fn configured(folder: &TempDir, name: &str, site: &str, api: &str) -> Config {
     config.data = folder.path().join(name);
     config.public_url = api.to_owned();
     config.limits.burst = 0;
+    config.protocols.push(Protocol::Form);
+    config.protocols.push(Protocol::Hacp);
     let mut host = HostConfig::new(HOST, SECRET);
     host.origins = vec![site.to_owned()];
     host.opaque_origins = true;

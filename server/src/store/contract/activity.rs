@@ -13,6 +13,7 @@ on_each_backend!(
     rare_kinds_give_short_pages_that_go_on,
     one_entry_by_its_number,
     a_repeated_call_is_answered_as_before,
+    what_is_told_by_its_content_is_done_again_after_a_pause,
     an_id_with_other_content_is_refused,
     an_id_is_known_by_user_activity_and_function,
     repeated_entries_are_stored_once,
@@ -79,17 +80,19 @@ async fn hosts_share_nothing(backend: impl Backend) {
     let (school, academy) = (everybodys(launch()), everybodys(academy));
     let operation = |event_name| event(event_name).once("log", "op-1", "the same");
     let ours = with_launch(1, &school).to(operation("ours")).appended(&backend).await;
+    // Numbers are each host's own: theirs is made one that the school does not have.
+    with_launch(2, &academy).to(event("before")).accepted(&backend).await;
     let theirs = with_launch(2, &academy).to(operation("theirs")).appended(&backend).await;
     assert_ne!(ours, theirs);
     let query = || newest(RecentScope::Activity);
     let seen = with_launch(1, &school).to(read(query())).page(&backend).await;
     assert_eq!(words(&seen), ["ours", "join ada"]);
     let seen = with_launch(2, &academy).to(read(query())).page(&backend).await;
-    assert_eq!(words(&seen), ["theirs", "join ada"]);
+    assert_eq!(words(&seen), ["theirs", "before", "join ada"]);
     let cursor = RecentQuery { before: Some(theirs[0]), ..query() };
     let refused = with_launch(1, &school).to(read(cursor)).outcome(&backend).await;
     assert!(matches!(refused, Err(Rejected::BadCursor("before"))));
-    assert_eq!(backend.store().entry_times("academy", "quiz", 9).await.unwrap().len(), 2);
+    assert_eq!(backend.store().entry_times("academy", "quiz", 9).await.unwrap().len(), 3);
     assert!(backend.store().entry_times("nowhere", "quiz", 9).await.unwrap().is_empty());
 }
 
@@ -214,6 +217,29 @@ async fn a_repeated_call_is_answered_as_before(backend: impl Backend) {
         assert_eq!(done(first), done(again));
     }
     assert_eq!(log_of(&backend, "school", "quiz").await, ["once", "grade 7.5", "join ada"]);
+}
+
+async fn what_is_told_by_its_content_is_done_again_after_a_pause(backend: impl Backend) {
+    let at = async |seconds: Millis, content: &str| {
+        let work = event("seen").unless_within(30 * SECOND, "log", content);
+        let request = with_launch(1, &launch()).at(NOW + seconds * SECOND).to(work);
+        let outcome = request.outcome(&backend).await.unwrap();
+        match outcome.done {
+            Done::Appended(seqs) => (seqs[0], outcome.replayed),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, replayed) = at(0, "a").await;
+    assert!(!replayed);
+    // Each repeat counts from then on.
+    assert_eq!(at(30, "a").await, (first, true));
+    assert_eq!(at(60, "a").await, (first, true));
+    assert!(!at(60, "b").await.1);
+    let (second, replayed) = at(91, "a").await;
+    assert!(second > first && !replayed);
+    assert_eq!(at(92, "a").await, (second, true));
+    let seen = words(&page(&backend, own()).await);
+    assert_eq!(seen, ["seen", "seen", "seen", "join ada"]);
 }
 
 async fn an_id_with_other_content_is_refused(backend: impl Backend) {

@@ -6,6 +6,10 @@ use latchkey_protocol::launch::UserDescription;
 on_each_backend!(
     a_nonce_is_spent_once_and_a_crash_does_not_forget_it,
     items_are_set_in_order_and_each_by_itself,
+    names_pass_from_one_to_another_in_one_list,
+    sections_are_arranged,
+    many_items_are_set_and_listed,
+    lists_set_at_once_do_not_fail,
     the_directory_survives_a_crash,
     what_was_said_stands_against_launches,
     one_is_found_and_two_are_told,
@@ -71,6 +75,132 @@ async fn items_are_set_in_order_and_each_by_itself(backend: impl Backend) {
     // The name is free again.
     assert_eq!(set(&backend, Items::Users(vec![user("u2", "ada")])).await, [Ok(Change::Created)]);
     assert_eq!(set(&backend, Items::Users(Vec::new())).await, []);
+}
+
+async fn names_pass_from_one_to_another_in_one_list(backend: impl Backend) {
+    set(&backend, Items::Users(vec![user("u1", "ada"), user("u2", "ben")])).await;
+    // Both swap over a third name, and a newcomer gets what the first had.
+    let swap = vec![
+        user("u1", "ben"),
+        user("u1", "eve"),
+        user("u2", "ada"),
+        user("u1", "ben"),
+        user("u3", "eve"),
+        user("u4", "ada"),
+    ];
+    let (created, updated) = (Ok(Change::Created), Ok(Change::Updated));
+    let taken = Err(Unset::Taken("username"));
+    let outcomes = set(&backend, Items::Users(swap)).await;
+    assert_eq!(outcomes, [taken, updated, updated, updated, created, taken]);
+    for (name, id) in [("ben", "u1"), ("ada", "u2"), ("eve", "u3")] {
+        let wanted = Lookup::By("username", name.into());
+        let found = backend.store().find("school", Kind::Users, wanted).await.unwrap();
+        assert!(matches!(found, Found::One(user) if user.id() == id), "{name}");
+    }
+}
+
+async fn sections_are_arranged(backend: impl Backend) {
+    let course = |sections: &[&str]| {
+        let named = |id: &&str| Section { id: (*id).into(), name: Some(format!("about {id}")) };
+        let sections = Some(sections.iter().map(named).collect());
+        CourseItem { id: "c".into(), sections, ..CourseItem::default() }
+    };
+    let outcomes =
+        set(&backend, Items::Courses(vec![course(&["a", "b"]), course(&["a", "b"])])).await;
+    assert_eq!(outcomes, [Ok(Change::Created), Ok(Change::Unchanged)]);
+    let placed = |id: &str, section: &str| ActivityItem {
+        id: id.into(),
+        course: value("c"),
+        section: value(section),
+        ..ActivityItem::default()
+    };
+    let items = vec![placed("q1", "a"), placed("q2", "b"), placed("q3", "none")];
+    let outcomes = set(&backend, Items::Activities(items)).await;
+    let unknown = Err(Unset::Unknown("section"));
+    assert_eq!(outcomes, [Ok(Change::Created), Ok(Change::Created), unknown]);
+    // One goes and comes back: what stood in it stands in none. The other moves.
+    let items = vec![course(&["b"]), course(&["b", "a"])];
+    assert_eq!(set(&backend, Items::Courses(items)).await, [Ok(Change::Updated); 2]);
+    let section = async |id: &str| match found(&backend, Kind::Activities, id).await {
+        Some(Entity::Activity { section, .. }) => section,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((section("q1").await, section("q2").await), (None, Some("b".to_owned())));
+    match found(&backend, Kind::Courses, "c").await {
+        Some(Entity::Course { sections, .. }) => {
+            let told: Vec<_> = sections.iter().map(|section| section.id.as_str()).collect();
+            assert_eq!(told, ["b", "a"]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn many_items_are_set_and_listed(backend: impl Backend) {
+    let names: Vec<_> = (0..500).map(|number| format!("{number:03}")).collect();
+    let course = CourseItem { id: "c".into(), ..CourseItem::default() };
+    set(&backend, Items::Courses(vec![course])).await;
+    let activity = |(at, id): (usize, &String)| ActivityItem {
+        id: id.clone(),
+        course: if at % 5 == 0 { value("c") } else { Given::Absent },
+        ..ActivityItem::default()
+    };
+    let items: Vec<_> = names.iter().enumerate().map(activity).collect();
+    let outcomes = set(&backend, Items::Activities(items.clone())).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == Ok(Change::Created)));
+    let outcomes = set(&backend, Items::Activities(items)).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == Ok(Change::Unchanged)));
+    for (filters, expected) in [
+        (Vec::new(), names.clone()),
+        (vec![("course", "c".to_owned())], names.iter().step_by(5).cloned().collect()),
+        (vec![("course", "none".to_owned())], Vec::new()),
+    ] {
+        let (mut extent, mut listed) =
+            (Extent { filters, limit: 77, ..Extent::default() }, Vec::new());
+        loop {
+            let page =
+                backend.store().list("school", Kind::Activities, extent.clone()).await.unwrap();
+            listed.extend(page.iter().map(|entity| entity.id().to_owned()));
+            extent.after = listed.last().cloned();
+            if page.len() < 77 {
+                break;
+            }
+        }
+        assert_eq!(listed, expected);
+    }
+}
+
+/// Each list in another order, while users come by launches.
+async fn lists_set_at_once_do_not_fail(backend: impl Backend) {
+    let backend = &backend;
+    let names: Vec<_> = (0..40).map(|number| format!("user {number}")).collect();
+    let lists = (0..8).map(|turn| {
+        let mut items: Vec<_> = names.iter().map(|name| user(name, name)).collect();
+        items.rotate_left(turn * 5);
+        set(backend, Items::Users(items))
+    });
+    let launches = names.iter().zip(1..).map(|(name, number)| {
+        let about = UserDescription {
+            name: Some("Name".into()),
+            username: None,
+            email: None,
+            idnumber: None,
+        };
+        let new = NewKey { about_user: Some(about), ..launch_for("school", name, "quiz") };
+        async move { with_launch(number, &new).accepted(backend).await }
+    });
+    let (outcomes, _) = futures_util::future::join(
+        futures_util::future::join_all(lists),
+        futures_util::future::join_all(launches),
+    )
+    .await;
+    assert!(outcomes.iter().flatten().all(Result::is_ok));
+    let extent = Extent { limit: 100, ..Extent::default() };
+    let list = backend.store().list("school", Kind::Users, extent).await.unwrap();
+    assert_eq!(list.len(), 40);
+    for entity in list {
+        let Entity::User { id, name, username, .. } = entity else { panic!("a user") };
+        assert_eq!((name.as_deref(), username), (Some("Name"), Some(id)));
+    }
 }
 
 async fn the_directory_survives_a_crash(backend: impl Backend) {

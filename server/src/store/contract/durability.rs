@@ -152,7 +152,13 @@ async fn a_call_nobody_waits_for_is_done(backend: impl Backend) {
     let call = with_launch(1, &launch()).to(event("done")).verdict(&backend);
     assert!(Box::pin(call).as_mut().now_or_never().is_none());
     drop(held);
-    assert_eq!(log_of(&backend, "school", "quiz").await, ["done", "join ada"]);
+    // Nobody is told when: a store with several writers may do others' calls before.
+    for _ in 0..1_000 {
+        if log_of(&backend, "school", "quiz").await == ["done", "join ada"] {
+            return;
+        }
+    }
+    panic!("the call was not done");
 }
 
 async fn readiness_says_whether_it_can_write(backend: impl Backend) {

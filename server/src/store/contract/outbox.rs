@@ -19,7 +19,7 @@ on_each_backend!(
     old_events_are_swept_and_hold_nothing_up,
 );
 
-const HOOK: &str = "grades";
+pub(super) const HOOK: &str = "grades";
 
 fn subscribe(backend: &impl Backend, events: &[EventKind]) {
     let one = Subscription { webhook: HOOK.into(), events: events.to_vec() };

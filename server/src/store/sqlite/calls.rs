@@ -2,7 +2,7 @@
 
 use super::outbox::{self, Happened};
 use super::tx::{Line, Tx};
-use super::{directory, entries, submissions};
+use super::{directory, entries, states, submissions};
 use crate::keys::decide::{self, Launch, Row, Start};
 use crate::store::{
     Accepted, Action, Done, EntryKind, EventKind, KeyCall, KeyRecord, NewKey, Operation, Read,
@@ -286,9 +286,13 @@ fn once(
 ) -> Result<Replayable, Rejected> {
     if let Some(operation) = &work.operation
         && let Some(saved) = find(tx, key.subject, operation)?
+        && operation.within.is_none_or(|within| call.now - saved.at <= within)
     {
         if saved.content != operation.content {
             return Err(Rejected::IdReused(None));
+        }
+        if operation.within.is_some() {
+            save(tx, key.subject, operation, &saved.outcome, call.now)?;
         }
         let done = serde_json::from_str(&saved.outcome)
             .map_err(|_| StoreError::Unreadable("a saved result".into()))?;
@@ -297,6 +301,9 @@ fn once(
     let done = match &work.action {
         Action::Append(new) => Done::Appended(entries::append(tx, key, new, call.now)?),
         Action::Submit(new) => Done::Submitted(submissions::submit(tx, key, call, new)?),
+        Action::State(write) => {
+            Done::StateChanged(states::write(tx, key.subject, write, call.now)?)
+        }
         Action::Read(read) => {
             let head = |chain| tx.head(chain);
             return entries::read(tx.connection, key.subject, read, head)
@@ -315,6 +322,7 @@ fn once(
 pub(super) struct Saved {
     pub(super) content: [u8; 16],
     pub(super) outcome: String,
+    pub(super) at: Millis,
 }
 
 pub(super) fn find(
@@ -325,12 +333,12 @@ pub(super) fn find(
     Ok(tx
         .connection
         .prepare_cached(
-            "SELECT content, outcome FROM operations
+            "SELECT content, outcome, at FROM operations
              WHERE id = ? AND activity = ? AND user = ? AND function = ?",
         )?
         .query_row(
             params![operation.id, subject.activity, subject.user, operation.function],
-            |row| Ok(Saved { content: row.get(0)?, outcome: row.get(1)? }),
+            |row| Ok(Saved { content: row.get(0)?, outcome: row.get(1)?, at: row.get(2)? }),
         )
         .optional()?)
 }
@@ -342,17 +350,20 @@ pub(super) fn save(
     outcome: &str,
     now: Millis,
 ) -> Result<(), StoreError> {
-    tx.connection.prepare_cached("INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            operation.id,
-            subject.activity,
-            subject.user,
-            operation.function,
-            operation.content,
-            outcome,
-            now,
-        ],
-    )?;
+    // Only what is told by its content stands there already: a client's own id is never replaced.
+    let insert = match operation.within {
+        None => "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
+        Some(_) => "INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
+    };
+    tx.connection.prepare_cached(insert)?.execute(params![
+        operation.id,
+        subject.activity,
+        subject.user,
+        operation.function,
+        operation.content,
+        outcome,
+        now,
+    ])?;
     Ok(())
 }
 

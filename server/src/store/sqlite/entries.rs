@@ -2,6 +2,7 @@
 
 use super::cache::Chain;
 use super::calls;
+use super::states;
 use super::tx::{Line, Tx};
 use crate::store::{
     Done, EntryKind, EntryRow, KeyRecord, NewEntry, Operation, Read, RecentPage, RecentQuery,
@@ -26,7 +27,7 @@ pub(super) fn append(
         .iter()
         .map(|entry| {
             let (id, content) = entry.id.clone()?;
-            Some(Operation { id, function: "entry", content })
+            Some(Operation { id, function: "entry", content, within: None })
         })
         .collect();
     // All ids are held against the store before anything is written, so that a refusal leaves no
@@ -94,6 +95,7 @@ pub(super) fn read(
 ) -> Result<Done, Rejected> {
     match read {
         Read::Recent(query) => recent(connection, subject, query, head).map(Done::Recent),
+        Read::State(name) => Ok(Done::State(states::read(connection, subject, name)?)),
         Read::Entry { seq, scope } => {
             let found = entry(connection, *seq)?;
             let row = found.filter(|found| in_scope(found, subject, *scope));

@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::entries::kind;
 use super::records::{STANDING, SUBMISSION, standing_row, submission_row};
 use crate::store::{
-    About, EntryKind, FeedPage, FeedQuery, FeedRefused, Feeds, GradeItem, LogItem, Position,
+    About, EntryKind, FeedPage, FeedQuery, FeedRefused, Feeds, GradeItem, LogItem, Mark, Position,
     StoreError, SubmissionItem,
 };
 use async_trait::async_trait;
@@ -129,10 +129,13 @@ impl SqliteStore {
             .run(move |connection| {
                 let moment = connection.unchecked_transaction()?;
                 let newest = newest(&moment)?;
-                if !is_there(&moment, query.since)? {
-                    return Ok(Err(FeedRefused::Lost));
-                }
-                page(&moment, &host, &query, newest, walk, read).map(Ok)
+                let since = match *query.since.marks.as_slice() {
+                    [] => None,
+                    [mark] if is_there(&moment, mark)? => Some(mark),
+                    // There is but one strand: more marks are of another database.
+                    _ => return Ok(Err(FeedRefused::Lost)),
+                };
+                page(&moment, &host, (&query, since), newest, walk, read).map(Ok)
             })
             .await?
     }
@@ -141,22 +144,22 @@ impl SqliteStore {
 fn page<T>(
     connection: &Connection,
     host: &str,
-    query: &FeedQuery,
-    newest: Position,
+    (query, since): (&FeedQuery, Option<Mark>),
+    newest: Option<Mark>,
     walk: Walk,
     read: fn(&Connection, &Change) -> Result<Option<T>, StoreError>,
 ) -> Result<FeedPage<T>, StoreError> {
     let mut wanted = Wanted::new(connection, host, query)?;
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    let (mut upto, mut passed, mut more, mut failed) = (query.since, 0, false, None);
-    walk(connection, query.since.seq, &mut |change| {
+    let (mut upto, mut passed, mut more, mut failed) = (since, 0, false, None);
+    walk(connection, since.map_or(0, |mark| mark.seq), &mut |change| {
         // The walk is stopped by the one after the last, so that `more` is true only if there is one.
         more = found.len() == query.limit as usize || passed == WALK;
         if more {
             return false;
         }
         passed += 1;
-        upto = Position { seq: change.seq, at: change.at };
+        upto = Some(Mark { seq: change.seq, at: change.at });
         match wanted.wants(&change) {
             Ok(true) if seen.insert((change.activity, change.user, change.about)) => {
                 found.push(change);
@@ -174,7 +177,8 @@ fn page<T>(
     }
     let items = found.iter().filter_map(|change| read(connection, change).transpose());
     let items = items.collect::<Result<_, _>>()?;
-    Ok(FeedPage { items, upto: if more { upto } else { newest }, more })
+    let upto = if more { upto } else { newest };
+    Ok(FeedPage { items, upto: Position { marks: upto.into_iter().collect() }, more })
 }
 
 /// Everything that changes a standing.
@@ -242,29 +246,25 @@ fn step(
 }
 
 /// The newest number that is given.
-fn newest(connection: &Connection) -> Result<Position, StoreError> {
-    let last = |sql: &str| -> Result<Option<Position>, StoreError> {
+fn newest(connection: &Connection) -> Result<Option<Mark>, StoreError> {
+    let last = |sql: &str| -> Result<Option<Mark>, StoreError> {
         let mut statement = connection.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| Ok(Position { seq: row.get(0)?, at: row.get(1)? });
+        let read = |row: &Row<'_>| Ok(Mark { seq: row.get(0)?, at: row.get(1)? });
         Ok(statement.query_row([], read).optional()?)
     };
     let entry = last("SELECT seq, at FROM entries ORDER BY seq DESC LIMIT 1")?;
     let ruling = last("SELECT seq, at FROM rulings ORDER BY seq DESC LIMIT 1")?;
-    let newest = [entry, ruling].into_iter().flatten().max_by_key(|position| position.seq);
-    Ok(newest.unwrap_or_default())
+    Ok([entry, ruling].into_iter().flatten().max_by_key(|mark| mark.seq))
 }
 
-/// Whether a position is of this database.
-fn is_there(connection: &Connection, position: Position) -> Result<bool, StoreError> {
-    if position.seq == 0 {
-        return Ok(true);
-    }
+/// Whether a mark is of this database.
+fn is_there(connection: &Connection, mark: Mark) -> Result<bool, StoreError> {
     Ok(connection
         .prepare_cached(
             "SELECT 1 FROM entries WHERE seq = ?1 AND at = ?2
              UNION ALL SELECT 1 FROM rulings WHERE seq = ?1 AND at = ?2",
         )?
-        .exists([position.seq, position.at])?)
+        .exists([mark.seq, mark.at])?)
 }
 
 /// What of a walk is the host's, and asked for.

@@ -13,14 +13,15 @@ mod reader;
 mod records;
 mod rulings;
 mod schema;
+mod states;
 mod submissions;
 mod sweep;
 mod tx;
 mod writer;
 
 use crate::store::{
-    Done, EntryKind, KeyCall, KeyRecord, Keys, Nonces, Owner, Read, Records, Rejected, StandingRow,
-    StoreError, Subject, SubmissionRow, Verdict, WebSessions,
+    Done, Ended, EntryKind, KeyCall, KeyRecord, Keys, Nonces, Owner, Read, Records, Rejected,
+    StandingRow, StoreError, Subject, SubmissionRow, Verdict, WebSessions,
 };
 use async_trait::async_trait;
 use cache::{Grants, Heads, HiddenActivities, HostNames, KeyCache};
@@ -31,7 +32,6 @@ use reader::Readers;
 use rusqlite::{OptionalExtension, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::oneshot;
 use writer::Writer;
 
 /// What the writer and the readers share.
@@ -54,9 +54,6 @@ pub struct SqliteStore {
     readers: Readers,
     swept_to: Arc<Mutex<sweep::Place>>,
 }
-
-/// Resolves when the writer has ended: everything accepted is then on disk and the file is closed.
-pub type Ended = oneshot::Receiver<()>;
 
 impl SqliteStore {
     /// Opens the file, made if it is not there, and brings it up to date. `group`: most jobs of one

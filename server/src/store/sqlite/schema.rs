@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_start.sql"),
     include_str!("../../../migrations/sqlite/0002_hosts.sql"),
     include_str!("../../../migrations/sqlite/0003_feed.sql"),
+    include_str!("../../../migrations/sqlite/0004_state.sql"),
 ];
 
 /// Prepared statements kept for each connection: more than there are.

@@ -2,7 +2,8 @@
 
 use super::receiver::{Receiver, Reply, SECRET};
 use crate::client::client;
-use crate::program::Program;
+use crate::database::on_postgres;
+use crate::program::{Program, database};
 use crate::server::base64url;
 use axum::body::Body;
 use axum::http::Request;
@@ -80,6 +81,10 @@ async fn a_message_whose_delivery_was_not_written_down_comes_again() {
     // Acknowledged to the student, under way to the host, and waiting behind it.
     grade(&program, "bob").await;
     program.kill();
+    if on_postgres() {
+        // As if the time were up for which the killed one had taken it.
+        database(environment.folder()).execute("UPDATE lanes SET claimed_until = 0");
+    }
 
     let program = Program::start(environment.folder(), &environment.settings());
     let again = receiver.next().await;

@@ -3,6 +3,7 @@
 use super::super::calls;
 use super::super::outbox::Happened;
 use super::super::rulings::note_reset;
+use super::super::states;
 use super::super::submissions::{Standing, rules, standing, tell_change, write_standing};
 use super::super::tx::Tx;
 use super::{ACTIVITIES, COURSES, ENROLMENTS, Row, Table, USERS, known, known_host};
@@ -56,6 +57,7 @@ fn user(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Removed, StoreError> {
         .execute([id, now])?;
     let enrolments =
         tx.connection.prepare_cached("DELETE FROM enrolments WHERE user = ?")?.execute([id])?;
+    states::forget_user(tx, id)?;
     Ok(Removed { keys_ended, activities: 0, enrolments: enrolments as u64 })
 }
 
@@ -86,6 +88,7 @@ fn activity(tx: &mut Tx<'_>, id: i64, why: &str, now: Millis) -> Result<u64, Sto
             "UPDATE activities SET said = 0, hidden = 0, deleted_at = ?2 WHERE id = ?1",
         )?
         .execute([id, now])?;
+    states::forget(tx, id, None)?;
     tx.hide(id, false);
     Ok(ended)
 }
@@ -159,6 +162,7 @@ pub(super) fn reset(
         )?
         .query_map(params![activity, user], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    states::forget(tx, activity, user)?;
     let rules = rules(tx.connection, activity)?;
     for user in &users {
         let before = standing(tx.connection, activity, *user)?;

@@ -1,0 +1,215 @@
+//! Calls in groups: those that wait together share a transaction and its one commit.
+//!
+//! A few tasks write, each for some of the strands, so that two of one server seldom wait for each other. If a group
+//! fails, each of its calls is done again by itself, so that a failure reaches only the one that caused it.
+
+use super::Shared;
+use super::calls::{self, Decided, Outcome};
+use super::known::Facts;
+use super::load;
+use crate::keys::decide::Row;
+use crate::store::{KeyCall, NewKey, Replayable, StoreError, Verdict};
+use latchkey_protocol::token::KeyId;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Calls that may wait at one task before senders have to.
+const QUEUE: usize = 4096;
+
+/// How a call of a group ended: what failed, and whether it may have been committed all the same.
+pub(super) type Answer = Result<Decided, Failure>;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) error: StoreError,
+    /// The connection went while the commit was under way.
+    pub(super) unknown: bool,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self { error, unknown: false }
+    }
+}
+
+/// A call, and somebody who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) call: Arc<KeyCall>,
+    pub(super) facts: Arc<Facts>,
+    /// There was no such key when it was looked for.
+    pub(super) starts: bool,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+impl Job {
+    /// The launch, if the key is to be made of it.
+    pub(super) fn start(&self) -> Option<&NewKey> {
+        self.call.start.as_deref().filter(|_| self.starts)
+    }
+
+    /// Whether a launch token is that of the key: a host that repeats an id, or another host that picked the
+    /// same one, must not reach it.
+    pub(super) fn is_for(&self, new: &NewKey) -> bool {
+        let facts = &self.facts;
+        *facts.host == *new.host
+            && facts.user == new.user
+            && facts.activity == new.activity
+            && facts.subject.attempt == new.attempt
+            && *facts.grant == new.grant
+    }
+
+    /// Activity and user.
+    pub(super) fn place(&self) -> (i64, i64) {
+        (self.facts.subject.activity, self.facts.subject.user)
+    }
+}
+
+/// The way in to the tasks that write.
+#[derive(Clone, Debug)]
+pub(super) struct Writers(Vec<mpsc::Sender<Job>>);
+
+impl Writers {
+    /// Starts the tasks. They end when all that is in their queues is done and nobody can send any more.
+    pub(super) fn start(shared: &Arc<Shared>, tasks: usize, group: usize) -> Self {
+        let start = |_| {
+            let (queue, jobs) = mpsc::channel(QUEUE);
+            tokio::spawn(write(Arc::clone(shared), jobs, group.max(1)));
+            queue
+        };
+        Self((0..tasks.max(1)).map(start).collect())
+    }
+
+    /// Does a call in a transaction and returns after its commit.
+    pub(super) async fn run(&self, call: Arc<KeyCall>, facts: Arc<Facts>, starts: bool) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let at = usize::try_from(facts.strand()).unwrap_or(0) % self.0.len();
+        let job = Job { call, facts, starts, reply };
+        self.0[at].send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, most: usize) {
+    let mut waiting = VecDeque::new();
+    let mut fresh = Vec::with_capacity(most);
+    loop {
+        if waiting.is_empty() && jobs.recv_many(&mut fresh, most).await == 0 {
+            return;
+        }
+        waiting.extend(fresh.drain(..));
+        while waiting.len() < most {
+            match jobs.try_recv() {
+                Ok(job) => waiting.push_back(job),
+                Err(_) => break,
+            }
+        }
+        let group = one_of_each(&mut waiting, most);
+        transact_all(&shared, group).await;
+    }
+}
+
+/// The longest waiting calls, each key once: the second call of a key has to see what the first did.
+fn one_of_each(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
+    let (mut group, mut keys, mut later) = (Vec::new(), HashSet::<KeyId>::new(), VecDeque::new());
+    while let Some(job) = waiting.pop_front() {
+        if group.len() < most && keys.insert(job.call.id) {
+            group.push(job);
+        } else {
+            later.push_back(job);
+        }
+    }
+    *waiting = later;
+    group
+}
+
+async fn transact_all(shared: &Shared, group: Vec<Job>) {
+    let alone = group.len() == 1;
+    match transact(shared, &group).await {
+        Ok(decided) => answer(group, decided),
+        // Whether it was committed is not known: each has to find out for itself.
+        Err(failure) if alone || failure.unknown => {
+            for job in group {
+                drop(job.reply.send(Err(failure.clone())));
+            }
+        }
+        Err(failure) => {
+            tracing::info!(error = %failure.error, calls = group.len(), "a group is done one by one");
+            for job in group {
+                let job = vec![job];
+                match transact(shared, &job).await {
+                    Ok(decided) => answer(job, decided),
+                    Err(failure) => {
+                        job.into_iter().for_each(|job| drop(job.reply.send(Err(failure.clone()))));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn answer(group: Vec<Job>, decided: Vec<Decided>) {
+    for (job, decided) in group.into_iter().zip(decided) {
+        // The one who asked may have gone; the work is done all the same.
+        drop(job.reply.send(Ok(decided)));
+    }
+}
+
+/// All calls of a group in one transaction.
+async fn transact(shared: &Shared, group: &[Job]) -> Result<Vec<Decided>, Failure> {
+    let mut client = shared.writers.get().await.map_err(StoreError::from)?;
+    let tx = client.transaction().await.map_err(StoreError::from)?;
+    let read_at = Instant::now();
+    let (mut loaded, mut batch) = load::load(&tx, group).await?;
+    let mut all = Vec::with_capacity(group.len());
+    for job in group {
+        all.push(calls::call(shared, job, &mut loaded, &mut batch)?);
+    }
+    let posted = batch.flush(&tx, shared).await?;
+    tx.commit().await.map_err(|error| {
+        let error = StoreError::from(error);
+        Failure { unknown: !matches!(error, StoreError::Contended(_)), error }
+    })?;
+    for (job, decided) in group.iter().zip(&all) {
+        remember(shared, job, decided, &loaded, read_at);
+    }
+    shared.notify(posted);
+    Ok(all)
+}
+
+/// After the commit: lets the first look at the next request see it.
+fn remember(shared: &Shared, job: &Job, decided: &Decided, loaded: &load::Loaded, at: Instant) {
+    let row: Option<&Row> = match decided {
+        Decided::Accepted(_, row, _) => Some(row),
+        Decided::Refused(_, row) => row.as_ref(),
+    };
+    let activity = loaded.activities.get(&job.facts.subject.activity);
+    if let (Some(row), Some((rules, _))) = (row, activity) {
+        shared.known.remember(job.call.id, *row, rules.hidden, at);
+        if job.starts {
+            shared.known.learn(job.call.id, Arc::clone(&job.facts));
+        }
+    }
+}
+
+/// The answer to whoever asked: what is still to be read is read now.
+pub(super) async fn verdict(shared: &Shared, facts: &Facts, decided: Decided) -> Verdict {
+    let (decision, row, pending) = match decided {
+        Decided::Refused(refused, _) => return Verdict::Refused(refused),
+        Decided::Accepted(decision, row, pending) => (decision, row, pending),
+    };
+    let mut outcomes = Vec::with_capacity(pending.len());
+    for outcome in pending {
+        outcomes.push(match outcome {
+            Outcome::Settled(settled) => settled,
+            Outcome::Reading(read, upto) => {
+                let done = shared.read(facts.subject, &read, upto).await;
+                done.map(|done| Replayable { done, replayed: false })
+            }
+        });
+    }
+    Verdict::Accepted { decision, key: facts.record(row, false), outcomes }
+}
