@@ -14,9 +14,9 @@
 mod data;
 mod lesson;
 
+use super::Posted;
 use super::fields::Fields;
-use super::session::{Failed, Session, call};
-use super::{Posted, read};
+use super::session::{Failed, Session, call, done, refusal};
 use crate::call::{Asked, RawCall};
 use crate::error::Refusal;
 use crate::gate::Arrival;
@@ -24,7 +24,6 @@ use crate::latchkey::Latchkey;
 use crate::reply::{Told, respond};
 use crate::router::Shared;
 use crate::store::{Entity, Found, Kind, Lookup};
-use crate::unload::to_the_end;
 use crate::version::Version;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -55,15 +54,10 @@ pub(crate) async fn post(
     arrival: Arrival,
     request: Request,
 ) -> Response<Body> {
-    let (origin, posted) = read(&latchkey, arrival, request).await;
-    let server = Arc::clone(&latchkey);
-    let outcome = match posted {
-        Ok(posted) => to_the_end(async move { answer(&server, posted).await }).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    match outcome {
-        Ok(data) => page(&format!("error=0\r\nerror_text=Successful\r\n{data}"), origin),
-        Err(failed) => page(&failure(&failed.body(&latchkey)), origin),
+    let answered = async |server: Arc<Latchkey>, posted| answer(&server, posted).await;
+    match done(latchkey, arrival, request, answered).await {
+        (origin, Ok(data)) => page(&format!("error=0\r\nerror_text=Successful\r\n{data}"), origin),
+        (origin, Err(refusal)) => page(&failure(&refusal), origin),
     }
 }
 
@@ -75,8 +69,7 @@ pub(crate) async fn wrong_method(State(latchkey): Shared, headers: HeaderMap) ->
 
 /// Writes a refusal.
 pub(crate) fn written(told: Told, origin: Option<HeaderValue>) -> Response<Body> {
-    let internal = || ErrorBody::new(ErrorCode::Internal, None);
-    page(&failure(&told.object.error.unwrap_or_else(internal)), origin)
+    page(&failure(&refusal(told)), origin)
 }
 
 /// The numbers are those of AICC; 4 is ours, for what is refused in a session that is good.

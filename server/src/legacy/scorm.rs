@@ -6,8 +6,8 @@
 
 mod commit;
 
-use super::session::{Failed, Session, call};
-use super::{Posted, read};
+use super::Posted;
+use super::session::{Failed, Session, call, done, refusal};
 use crate::call::{Asked, RawCall};
 use crate::error::Refusal;
 use crate::gate::Arrival;
@@ -15,7 +15,6 @@ use crate::latchkey::Latchkey;
 use crate::reply::{Told, respond};
 use crate::request;
 use crate::router::Shared;
-use crate::unload::to_the_end;
 use crate::version::Version;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -42,21 +41,16 @@ pub(crate) async fn post(
     arrival: Arrival,
     request: Request,
 ) -> Response<Body> {
-    let (origin, posted) = read(&latchkey, arrival, request).await;
-    let server = Arc::clone(&latchkey);
-    let outcome = match posted {
-        Ok(posted) => to_the_end(async move { commit(&server, posted).await }).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    match outcome {
-        Ok(token) => {
+    let committed = async |server: Arc<Latchkey>, posted| commit(&server, posted).await;
+    match done(latchkey, arrival, request, committed).await {
+        (origin, Ok(token)) => {
             let mut done = json!({"result": true, "errorCode": 0});
             if let Some(token) = token {
                 done["token"] = token.into();
             }
             page(&done, StatusCode::OK, origin)
         }
-        Err(failed) => refuse(failed.body(&latchkey), origin),
+        (origin, Err(refusal)) => refuse(refusal, origin),
     }
 }
 
@@ -68,8 +62,7 @@ pub(crate) async fn wrong_method(State(latchkey): Shared, headers: HeaderMap) ->
 
 /// Writes a refusal.
 pub(crate) fn written(told: Told, origin: Option<HeaderValue>) -> Response<Body> {
-    let error = told.object.error;
-    refuse(error.unwrap_or_else(|| ErrorBody::new(ErrorCode::Internal, None)), origin)
+    refuse(refusal(told), origin)
 }
 
 fn refuse(error: ErrorBody, origin: Option<HeaderValue>) -> Response<Body> {

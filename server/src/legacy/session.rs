@@ -1,14 +1,20 @@
 //! Content that one request of its own is not enough for: what is kept is read before it is written.
 
+use super::{Posted, read};
 use crate::call::{Asked, KeyRequest, RawCall};
 use crate::error::Refusal;
+use crate::gate::Arrival;
 use crate::latchkey::Latchkey;
 use crate::reply::{Json, Reply, Told};
+use crate::unload::to_the_end;
+use axum::extract::Request;
+use axum::http::HeaderValue;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::{BatchResult, CallStatus, StateResult};
 use latchkey_protocol::result::ErrorBody;
 use latchkey_protocol::token::KeyId;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Why there is no answer of the kind that was asked for.
 #[derive(Debug)]
@@ -36,17 +42,39 @@ impl From<ErrorCode> for Failed {
 impl Failed {
     /// The refusal as it is told; logged, if it has not been.
     pub(super) fn body(self, latchkey: &Latchkey) -> ErrorBody {
-        let internal = || ErrorBody::new(ErrorCode::Internal, None);
-        let told = match self {
-            Self::Call(body) => return body,
-            Self::Told(told) => told.object.error,
-            Self::Refused(refusal) => {
-                let told = Reply::refused(refusal).told(latchkey.now(), latchkey.request_id());
-                told.object.error
+        match self {
+            Self::Call(body) => body,
+            Self::Told(told) => refusal(*told),
+            Self::Refused(why) => {
+                refusal(Reply::refused(why).told(latchkey.now(), latchkey.request_id()))
             }
-        };
-        told.unwrap_or_else(internal)
+        }
     }
+}
+
+/// The refusal that is told.
+pub(super) fn refusal(told: Told) -> ErrorBody {
+    told.object.error.unwrap_or_else(|| ErrorBody::new(ErrorCode::Internal, None))
+}
+
+/// Reads a request and does what it asks, to the end even if nobody waits any more: the page's origin to answer to,
+/// and what came of it.
+pub(super) async fn done<T, F>(
+    latchkey: Arc<Latchkey>,
+    arrival: Arrival,
+    request: Request,
+    work: impl FnOnce(Arc<Latchkey>, Posted) -> F,
+) -> (Option<HeaderValue>, Result<T, ErrorBody>)
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Failed>> + Send + 'static,
+{
+    let (origin, posted) = read(&latchkey, arrival, request).await;
+    let outcome = match posted {
+        Ok(posted) => to_the_end(work(Arc::clone(&latchkey), posted)).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    (origin, outcome.map_err(|failed| failed.body(&latchkey)))
 }
 
 /// A call of content that knows no ids.

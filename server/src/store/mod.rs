@@ -21,6 +21,7 @@ mod open;
 mod outbox;
 pub mod postgres;
 pub mod sqlite;
+mod standing;
 mod states;
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use super::load::OperationKey;
 use super::numbers::{first_count, host_of, named, seq, strand_of};
 use super::sql;
 use super::states::Attempt;
-use super::submissions::{Rules, Standing};
+use super::submissions::Rules;
 use crate::keys::decide::{Advance, Row};
 use crate::state::Document;
+use crate::store::standing::Standing;
 use crate::store::{EntryKind, EventKind, NewSubmission, Operation, StoreError, Subject};
 use deadpool_postgres::Transaction;
 use latchkey_protocol::Millis;
@@ -179,10 +180,7 @@ impl Batch {
         (before, after): (Option<&Standing>, &Standing),
         happened: &Happened,
     ) {
-        let unchanged = before.is_some_and(|before| {
-            before.shown(rules.method) == after.shown(rules.method) && before.ruling == after.ruling
-        });
-        if !unchanged {
+        if after.differs(before, rules.grades.method) {
             self.post(shared, host, EventKind::GradeChanged, happened);
         }
     }

@@ -7,14 +7,13 @@ use super::limits::THEFT;
 use super::load::{ENTRY, Earlier, Loaded, operation_key};
 use super::numbers::host_of;
 use super::states;
-use super::submissions::{Rules, Standing};
-use crate::grades::{self, ScoreError, Scored, Submission, Tally};
+use super::submissions::Rules;
 use crate::keys::decide::{self, Launch, Row, Start};
+use crate::store::standing::Taken;
 use crate::store::{
     Accepted, Action, Done, EntryKind, EventKind, NewEntry, NewKey, NewSubmission, Operation, Read,
     Refused, Rejected, Replayable, StoreError, Submitted, Work,
 };
-use latchkey_protocol::payload::{Given, Grading};
 
 /// What came of a piece of work.
 #[derive(Debug)]
@@ -300,30 +299,9 @@ fn submit(
     batch: &mut Batch,
 ) -> Result<Submitted, Rejected> {
     let (call, subject) = (&job.call, job.facts.subject);
-    if rules.attempts.is_some_and(|attempts| subject.attempt > attempts) {
-        return Err(Rejected::NoAttemptsLeft);
-    }
-    let (score, max) =
-        grades::accept(new.score, new.max, rules.max).map_err(|error| match error {
-            ScoreError::Negative => Rejected::ScoreNegative,
-            ScoreError::AboveMax => Rejected::ScoreAboveMax,
-            ScoreError::BadMax => Rejected::BadMax,
-        })?;
     let before = loaded.standings.get(&job.place()).cloned();
-    let mut tally = match &before {
-        Some(before) => before.tally.clone().rescaled(rules.max),
-        None => Tally::new(rules.max),
-    };
-    tally.take(&Submission {
-        scored: Scored { score, max, sequence: new.sequence },
-        counts: new.grading == Grading::FullyGraded,
-        comment: match &new.comment {
-            Given::Absent => Given::Absent,
-            Given::Null => Given::Null,
-            Given::Value(text) => Given::Value(text.as_str()),
-        },
-        progress: new.progress,
-    });
+    let taken = Taken::by(&rules.grades, before.as_ref(), subject.attempt, new)?;
+    let (score, max) = (taken.score, taken.max);
     let seq = batch.append(Line {
         subject,
         kind: EntryKind::Grade,
@@ -334,23 +312,13 @@ fn submit(
     })?;
     let (key, at) = (call.id, call.now);
     batch.submissions.push(Kept { seq, subject, key, score, max, at, new: new.clone() });
-    let ruling = before.as_ref().and_then(|before| before.ruling);
-    let after = Standing { tally, last: seq, ruling };
+    let after = taken.standing(seq);
     let happened = Happened { subject, submission: Some(seq), key: None, at };
     batch.post(shared, &job.facts.host, EventKind::SubmissionCreated, &happened);
     let change = (before.as_ref(), &after);
     batch.tell_change(shared, &job.facts.host, &rules, change, &happened);
     loaded.standings.insert(job.place(), after.clone());
-    batch.stand(subject.activity, subject.user, after.clone(), at);
-    Ok(Submitted {
-        seq,
-        score,
-        max,
-        attempt: subject.attempt,
-        standing: after.tally.standing(rules.method),
-        standing_max: rules.max,
-        method: rules.method,
-        overridden: after.tally.overridden.is_some(),
-        attempts: rules.attempts,
-    })
+    let receipt = after.receipt(&rules.grades, (score, max), subject.attempt);
+    batch.stand(subject.activity, subject.user, after, at);
+    Ok(receipt)
 }

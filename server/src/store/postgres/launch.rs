@@ -4,9 +4,10 @@
 //! only its strand. If the server dies in between, what the launch says is known and its key is not.
 
 use super::Shared;
+use super::directory::{ACTIVITIES, COURSES, Row, Table, USERS, known};
 use super::known::Facts;
 use super::limits;
-use super::numbers::{strand_of, strand_of_key};
+use super::numbers::strand_of;
 use super::sql::{self, transact};
 use super::words::word;
 use crate::store::{KeyCall, NewKey, Refused, StoreError, Subject};
@@ -15,49 +16,11 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 
-/// A row of the directory that is there.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) id: i64,
-    pub(super) deleted: bool,
-}
-
-/// A table of the directory, and the columns of which a launch may speak, with their types. The place of each is its bit
-/// in `said`.
-struct Table {
-    name: &'static str,
-    place: &'static str,
-    columns: &'static [(&'static str, &'static str)],
-}
-
-const USERS: Table = Table {
-    name: "users",
-    place: "host",
-    columns: &[("name", "TEXT"), ("username", "TEXT"), ("email", "TEXT"), ("idnumber", "TEXT")],
-};
-const COURSES: Table = Table {
-    name: "courses",
-    place: "host",
-    columns: &[("title", "TEXT"), ("shortname", "TEXT"), ("idnumber", "TEXT"), ("url", "TEXT")],
-};
-const ACTIVITIES: Table = Table {
-    name: "activities",
-    place: "strand",
-    columns: &[
-        ("course", "BIGINT"),
-        ("title", "TEXT"),
-        ("url", "TEXT"),
-        ("max", "DOUBLE PRECISION"),
-        ("method", "TEXT"),
-        ("attempts", "BIGINT"),
-    ],
-};
-
 /// The numbers of what a launch names.
 struct Named {
     user: i64,
     activity: i64,
-    course: Option<Found>,
+    course: Option<Row>,
 }
 
 impl Shared {
@@ -70,8 +33,7 @@ impl Shared {
         let host = self.host(&new.host).await?;
         let client = self.client().await?;
         let user = known(&client, &USERS, host, &new.user).await?;
-        let strand = strand_of_key(host, &new.activity);
-        let activity = known(&client, &ACTIVITIES, strand, &new.activity).await?;
+        let activity = known(&client, &ACTIVITIES, host, &new.activity).await?;
         if [user, activity].into_iter().flatten().any(|row| row.deleted) {
             return Ok(Err(Refused::Deleted));
         }
@@ -89,7 +51,7 @@ impl Shared {
         drop(client);
         let course = match (course, &new.about_course) {
             (Some(None), Some(about)) => {
-                Some(Found { id: self.number(host, &about.id).await?, deleted: false })
+                Some(Row { id: self.number(host, &about.id).await?, deleted: false })
             }
             (found, _) => found.flatten(),
         };
@@ -118,7 +80,7 @@ impl Shared {
         })))
     }
 
-    async fn or_new(&self, host: i64, found: Option<Found>, key: &str) -> Result<i64, StoreError> {
+    async fn or_new(&self, host: i64, found: Option<Row>, key: &str) -> Result<i64, StoreError> {
         match found {
             Some(found) => Ok(found.id),
             None => self.number(host, key).await,
@@ -153,7 +115,7 @@ async fn describe_all(
         describe(tx, &USERS, host, user, &set).await?;
     }
     let strand = strand_of(named.activity);
-    let activity = identify(tx, &ACTIVITIES, strand, &new.activity, named.activity).await?.id;
+    let activity = identify(tx, &ACTIVITIES, host, &new.activity, named.activity).await?.id;
     if new.about_course.is_some() || new.about_activity.is_some() {
         let mut course = None;
         if let (Some(about), Some(found)) = (&new.about_course, named.course) {
@@ -176,36 +138,21 @@ async fn describe_all(
 
 type Said<'a> = &'a (dyn ToSql + Sync);
 
-/// What the host calls `key`, deleted or not, if it is known. `place`: host or strand.
-async fn known(
-    client: &impl GenericClient,
-    table: &Table,
-    place: i64,
-    key: &str,
-) -> Result<Option<Found>, StoreError> {
-    let sql = format!(
-        "SELECT id, deleted_at IS NOT NULL FROM {} WHERE {} = $1 AND key = $2",
-        table.name, table.place
-    );
-    let row = sql::row(client, &sql, &[&place, &key]).await?;
-    row.map(|row| Ok(Found { id: row.try_get(0)?, deleted: row.try_get(1)? })).transpose()
-}
-
-/// The same, made under the number `id` if it is new.
+/// What the host calls `key`; made under the number `id` if it is new.
 async fn identify(
     tx: &Transaction<'_>,
     table: &Table,
-    place: i64,
+    host: i64,
     key: &str,
     id: i64,
-) -> Result<Found, StoreError> {
-    if let Some(found) = known(tx, table, place, key).await? {
+) -> Result<Row, StoreError> {
+    if let Some(found) = known(tx, table, host, key).await? {
         return Ok(found);
     }
     let sql = format!("INSERT INTO {} ({}, id, key) VALUES ($1, $2, $3)", table.name, table.place);
     // If somebody else was faster, all is done again, and theirs is found.
-    sql::run(tx, &sql, &[&place, &id, &key]).await?;
-    Ok(Found { id, deleted: false })
+    sql::run(tx, &sql, &[&table.place_of(host, key), &id, &key]).await?;
+    Ok(Row { id, deleted: false })
 }
 
 /// Whether another user of the host has that login name.
@@ -229,7 +176,8 @@ async fn describe(
     set: &[Said<'_>],
 ) -> Result<(), StoreError> {
     let (mut assign, mut differs) = (Vec::new(), Vec::new());
-    for (at, (name, kind)) in table.columns.iter().enumerate() {
+    // A launch speaks of the first columns only.
+    for (at, (name, kind)) in table.told().take(set.len()).enumerate() {
         let (bit, value) = (1_i64 << at, format!("${}::{kind}", at + 3));
         assign.push(format!(
             "{name} = CASE WHEN said & {bit} <> 0 THEN {name} ELSE coalesce({value}, {name}) END"

@@ -6,12 +6,14 @@ use super::feed::one_grade;
 use super::numbers::{strand_of, strand_of_key, strand_of_seq};
 use super::records::{self, RULING};
 use super::sql::{self, transact};
-use super::submissions::{Rules, Standing, rules, standing};
+use super::submissions::{Rules, rules, standing};
 use super::words::{perhaps, unword};
 use super::{PostgresStore, Shared};
-use crate::grades::{self, Scored, Submission, Tally};
+use crate::grades::{Scored, Submission, Tally};
+use crate::store::standing::Standing;
 use crate::store::{
-    EventKind, GradeItem, NewOverride, RulingKind, RulingRefused, Rulings, StoreError, Subject,
+    EventKind, GradeItem, NewOverride, Ruling, RulingKind, RulingRefused, Rulings, StoreError,
+    Subject,
 };
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
@@ -92,14 +94,10 @@ async fn rule(court: &Court<'_>, tx: &Transaction<'_>, new: &NewOverride) -> Rul
     let user = there(known(tx, &USERS, court.host, &new.user).await?);
     let user = user.ok_or(RulingRefused::UnknownUser)?;
     let (rules, before) = tokio::try_join!(rules(tx, activity), standing(tx, activity, user))?;
-    let given = match new.score {
-        Some(score) => {
-            Some(grades::accept(score, new.max, rules.max).map_err(RulingRefused::Score)?)
-        }
-        None => None,
-    };
+    let given = new.given(rules.grades.max).map_err(RulingRefused::Score)?;
     let subject = Subject { activity, user, attempt: 0 };
-    if is_in_force(tx, strand, before.as_ref(), given, new).await? {
+    let known = in_force(tx, strand, before.as_ref()).await?;
+    if new.is_in_force(known.as_ref(), given) {
         return Ok((item(court, tx, subject).await?, None));
     }
     let kind = if given.is_some() { RulingKind::Override } else { RulingKind::Release };
@@ -113,47 +111,21 @@ async fn rule(court: &Court<'_>, tx: &Transaction<'_>, new: &NewOverride) -> Rul
     };
     let seq = batch.seq(strand)?;
     write(tx, seq, subject, kind, &said, court.now).await?;
-    let mut tally = match &before {
-        Some(before) => before.tally.clone().rescaled(rules.max),
-        None => Tally::new(rules.max),
-    };
-    tally.overridden = given.map(|(score, max)| grades::scaled(score, max, rules.max));
-    let after = Standing {
-        tally,
-        last: before.as_ref().map_or(0, |before| before.last),
-        ruling: given.map(|_| seq),
-    };
+    let after = Standing::ruled(before.as_ref(), rules.grades.max, given, seq);
     let happened = Happened { subject, submission: None, key: None, at: court.now };
     change(court, tx, batch, &rules, (before.as_ref(), after), &happened).await
 }
 
-/// Whether just that is what stands already.
-async fn is_in_force(
+/// The override in force.
+async fn in_force(
     tx: &Transaction<'_>,
     strand: i64,
     standing: Option<&Standing>,
-    given: Option<(f64, f64)>,
-    new: &NewOverride,
-) -> Result<bool, StoreError> {
-    let in_force = match standing.and_then(|standing| standing.ruling) {
-        Some(seq) => {
-            let sql = format!("SELECT {RULING} FROM rulings r WHERE strand = $1 AND seq = $2");
-            let found = sql::row(tx, &sql, &[&strand, &seq]).await?;
-            found.map(|row| records::ruling(&row, 0)).transpose()?.flatten()
-        }
-        None => None,
-    };
-    Ok(match (in_force, given) {
-        (None, given) => given.is_none(),
-        (Some(_), None) => false,
-        (Some(known), Some(_)) => {
-            known.score == given
-                && known.feedback == new.feedback
-                && known.scale == new.scale
-                && known.reason == new.reason
-                && known.by == new.by
-        }
-    })
+) -> Result<Option<Ruling>, StoreError> {
+    let Some(seq) = standing.and_then(|standing| standing.ruling) else { return Ok(None) };
+    let sql = format!("SELECT {RULING} FROM rulings r WHERE strand = $1 AND seq = $2");
+    let found = sql::row(tx, &sql, &[&strand, &seq]).await?;
+    Ok(found.map(|row| records::ruling(&row, 0)).transpose()?.flatten())
 }
 
 async fn void(court: &Court<'_>, tx: &Transaction<'_>, submission: i64, said: &Said<'_>) -> Ruled {
@@ -179,7 +151,7 @@ async fn void(court: &Court<'_>, tx: &Transaction<'_>, submission: i64, said: &S
     let rules = rules(tx, subject.activity).await?;
     let before = standing(tx, subject.activity, subject.user).await?;
     let after = Standing {
-        tally: recount(tx, subject, before.as_ref(), rules.max).await?,
+        tally: recount(tx, subject, before.as_ref(), rules.grades.max).await?,
         last: before.as_ref().map_or(0, |before| before.last),
         ruling: before.as_ref().and_then(|before| before.ruling),
     };

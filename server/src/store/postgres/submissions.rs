@@ -5,39 +5,15 @@ use super::sql;
 use super::words::{count, perhaps, unword};
 use crate::grades::Tally;
 use crate::store::StoreError;
+use crate::store::standing::{GradeRules, Standing};
 use deadpool_postgres::GenericClient;
-use latchkey_protocol::launch::GradeMethod;
-use latchkey_protocol::payload::Progress;
 use tokio_postgres::Row;
 
-/// What an activity says about its grades.
+/// What an activity says about its grades, and whether it is hidden.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rules {
-    pub(super) max: f64,
-    pub(super) method: GradeMethod,
-    pub(super) attempts: Option<u32>,
+    pub(super) grades: GradeRules,
     pub(super) hidden: bool,
-}
-
-/// The row of a standing.
-#[derive(Clone, Debug)]
-pub(super) struct Standing {
-    pub(super) tally: Tally,
-    /// The newest submission; 0 for none.
-    pub(super) last: i64,
-    /// The override in force.
-    pub(super) ruling: Option<i64>,
-}
-
-impl Standing {
-    /// What somebody sees of it: if this differs, the grade has changed.
-    pub(super) fn shown(
-        &self,
-        method: GradeMethod,
-    ) -> (Option<f64>, f64, Option<&str>, Option<Progress>) {
-        let Tally { max, comment, progress, .. } = &self.tally;
-        (self.tally.standing(method), *max, comment.as_deref(), *progress)
-    }
 }
 
 /// The columns of [`read_rules`], of the activity `a`.
@@ -45,12 +21,12 @@ pub(super) const RULES: &str = "a.max, a.method, a.attempts, a.hidden";
 
 /// Reads the columns of [`RULES`], from the column `first` on.
 pub(super) fn read_rules(row: &Row, first: usize) -> Result<Rules, StoreError> {
-    Ok(Rules {
+    let grades = GradeRules {
         max: row.try_get(first)?,
         method: unword(row.try_get(first + 1)?)?,
         attempts: row.try_get::<_, Option<i64>>(first + 2)?.map(count).transpose()?,
-        hidden: row.try_get(first + 3)?,
-    })
+    };
+    Ok(Rules { grades, hidden: row.try_get(first + 3)? })
 }
 
 /// What an activity says about its grades.

@@ -2,12 +2,11 @@
 
 use super::SqliteStore;
 use super::outbox::{self, Happened};
-use super::submissions::{
-    Rules, Standing, perhaps, rules, standing, tell_change, unword, write_standing,
-};
+use super::submissions::{Rules, perhaps, rules, standing, tell_change, unword, write_standing};
 use super::tx::Tx;
 use super::{directory, feed, records};
-use crate::grades::{self, Scored, Submission, Tally};
+use crate::grades::{Scored, Submission, Tally};
+use crate::store::standing::Standing;
 use crate::store::{
     EventKind, GradeItem, NewOverride, Ruling, RulingKind, RulingRefused, Rulings, StoreError,
     Subject,
@@ -73,55 +72,19 @@ fn rule(tx: &mut Tx<'_>, host: &str, new: &NewOverride, now: Millis) -> Ruled {
     let user = find("users", &new.user)?.ok_or(RulingRefused::UnknownUser)?;
     let rules = rules(tx.connection, activity)?;
     let before = standing(tx.connection, activity, user)?;
-    let given = match new.score {
-        Some(score) => {
-            Some(grades::accept(score, new.max, rules.max).map_err(RulingRefused::Score)?)
-        }
-        None => None,
-    };
-    if is_in_force(tx.connection, before.as_ref(), given, new)? {
+    let given = new.given(rules.grades.max).map_err(RulingRefused::Score)?;
+    let known = before.as_ref().and_then(|before| before.ruling);
+    let known = known.map(|seq| ruling(tx.connection, seq)).transpose()?.flatten();
+    if new.is_in_force(known.as_ref(), given) {
         return Ok((item(tx.connection, activity, user)?, false));
     }
     let kind = if given.is_some() { RulingKind::Override } else { RulingKind::Release };
     let act = Act { kind, reason: new.reason.as_deref(), by: new.by.as_deref(), now };
     let place = Place { activity, user };
     let seq = write(tx, place, &act, &Said { given, new: Some(new), submission: None })?;
-    let mut tally = match &before {
-        Some(before) => before.tally.clone().rescaled(rules.max),
-        None => Tally::new(rules.max),
-    };
-    tally.overridden = given.map(|(score, max)| grades::scaled(score, max, rules.max));
-    let after = Standing {
-        tally,
-        last: before.as_ref().map_or(0, |before| before.last),
-        ruling: given.map(|_| seq),
-    };
+    let after = Standing::ruled(before.as_ref(), rules.grades.max, given, seq);
     change(tx, place, &rules, before.as_ref(), &after, None, now)?;
     Ok((item(tx.connection, activity, user)?, true))
-}
-
-/// Whether just that is what stands already.
-fn is_in_force(
-    connection: &Connection,
-    standing: Option<&Standing>,
-    given: Option<(f64, f64)>,
-    new: &NewOverride,
-) -> Result<bool, StoreError> {
-    let in_force = match standing.and_then(|standing| standing.ruling) {
-        Some(seq) => ruling(connection, seq)?,
-        None => None,
-    };
-    Ok(match (in_force, given) {
-        (None, given) => given.is_none(),
-        (Some(_), None) => false,
-        (Some(known), Some(_)) => {
-            known.score == given
-                && known.feedback == new.feedback
-                && known.scale == new.scale
-                && known.reason == new.reason
-                && known.by == new.by
-        }
-    })
 }
 
 fn void(tx: &mut Tx<'_>, host: &str, submission: i64, act: &Act<'_>) -> Ruled {
@@ -152,7 +115,7 @@ fn void(tx: &mut Tx<'_>, host: &str, submission: i64, act: &Act<'_>) -> Ruled {
     let before = standing(tx.connection, activity, user)?;
     let last = before.as_ref().map_or(0, |before| before.last);
     let after = Standing {
-        tally: recount(tx.connection, place, last, before.as_ref(), rules.max)?,
+        tally: recount(tx.connection, place, last, before.as_ref(), rules.grades.max)?,
         last,
         ruling: before.as_ref().and_then(|before| before.ruling),
     };

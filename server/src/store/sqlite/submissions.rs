@@ -2,40 +2,21 @@
 
 use super::outbox::{self, Happened};
 use super::tx::{Line, Tx};
-use crate::grades::{self, ScoreError, Scored, Submission, Tally};
+use crate::grades::Tally;
+use crate::store::standing::{GradeRules, Standing, Taken};
 use crate::store::{
     EntryKind, EventKind, KeyCall, KeyRecord, NewSubmission, Rejected, StoreError, Subject,
     Submitted,
 };
-use latchkey_protocol::launch::GradeMethod;
-use latchkey_protocol::payload::{Given, Grading, Progress};
+use latchkey_protocol::payload::Given;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-/// What an activity says about its grades.
+/// What an activity says about its grades, and whose it is.
 pub(super) struct Rules {
     pub(super) host: i64,
-    pub(super) max: f64,
-    pub(super) method: GradeMethod,
-    attempts: Option<u32>,
-}
-
-/// The row of a standing.
-pub(super) struct Standing {
-    pub(super) tally: Tally,
-    /// The newest submission; 0 for none.
-    pub(super) last: i64,
-    /// The override in force.
-    pub(super) ruling: Option<i64>,
-}
-
-impl Standing {
-    /// What somebody sees of it: if this differs, the grade has changed.
-    fn shown(&self, method: GradeMethod) -> (Option<f64>, f64, Option<&str>, Option<Progress>) {
-        let Tally { max, comment, progress, .. } = &self.tally;
-        (self.tally.standing(method), *max, comment.as_deref(), *progress)
-    }
+    pub(super) grades: GradeRules,
 }
 
 /// Writes a submission and what it changes.
@@ -47,31 +28,9 @@ pub(super) fn submit(
 ) -> Result<Submitted, Rejected> {
     let subject = key.subject;
     let rules = rules(tx.connection, subject.activity)?;
-    if rules.attempts.is_some_and(|attempts| subject.attempt > attempts) {
-        return Err(Rejected::NoAttemptsLeft);
-    }
-    let (score, max) =
-        grades::accept(new.score, new.max, rules.max).map_err(|error| match error {
-            ScoreError::Negative => Rejected::ScoreNegative,
-            ScoreError::AboveMax => Rejected::ScoreAboveMax,
-            ScoreError::BadMax => Rejected::BadMax,
-        })?;
     let known = standing(tx.connection, subject.activity, subject.user)?;
-    let (mut tally, last, ruling) = match &known {
-        Some(known) => (known.tally.clone().rescaled(rules.max), known.last, known.ruling),
-        None => (Tally::new(rules.max), 0, None),
-    };
-    let comment = match &new.comment {
-        Given::Absent => Given::Absent,
-        Given::Null => Given::Null,
-        Given::Value(text) => Given::Value(text.as_str()),
-    };
-    tally.take(&Submission {
-        scored: Scored { score, max, sequence: new.sequence },
-        counts: new.grading == Grading::FullyGraded,
-        comment,
-        progress: new.progress,
-    });
+    let taken = Taken::by(&rules.grades, known.as_ref(), subject.attempt, new)?;
+    let (score, max) = (taken.score, taken.max);
     let seq = tx.append(&Line {
         subject,
         kind: EntryKind::Grade,
@@ -80,24 +39,14 @@ pub(super) fn submit(
         event: None,
         data: None,
     })?;
-    insert(tx, call, new, &Kept { seq, subject, previous: last, score, max })?;
-    let now_stands = Standing { tally, last: seq, ruling };
+    let previous = known.as_ref().map_or(0, |known| known.last);
+    insert(tx, call, new, &Kept { seq, subject, previous, score, max })?;
+    let now_stands = taken.standing(seq);
     write_standing(tx.connection, subject.activity, subject.user, &now_stands, call.now)?;
     let happened = Happened { subject, submission: Some(seq), key: None, at: call.now };
     outbox::post(tx, rules.host, EventKind::SubmissionCreated, &happened)?;
     tell_change(tx, &rules, known.as_ref(), &now_stands, &happened)?;
-    let tally = now_stands.tally;
-    Ok(Submitted {
-        seq,
-        score,
-        max,
-        attempt: subject.attempt,
-        standing: tally.standing(rules.method),
-        standing_max: rules.max,
-        method: rules.method,
-        overridden: tally.overridden.is_some(),
-        attempts: rules.attempts,
-    })
+    Ok(now_stands.receipt(&rules.grades, (score, max), subject.attempt))
 }
 
 /// Posts that a grade has changed, if it has.
@@ -108,10 +57,7 @@ pub(super) fn tell_change(
     after: &Standing,
     happened: &Happened,
 ) -> Result<(), StoreError> {
-    let unchanged = before.is_some_and(|before| {
-        before.shown(rules.method) == after.shown(rules.method) && before.ruling == after.ruling
-    });
-    if unchanged {
+    if !after.differs(before, rules.grades.method) {
         return Ok(());
     }
     outbox::post(tx, rules.host, EventKind::GradeChanged, happened)
@@ -163,12 +109,8 @@ pub(super) fn rules(connection: &Connection, activity: i64) -> Result<Rules, Sto
     Ok(connection
         .prepare_cached("SELECT max, method, attempts, host FROM activities WHERE id = ?")?
         .query_row([activity], |row| {
-            Ok(Rules {
-                max: row.get(0)?,
-                method: unword(row, 1)?,
-                attempts: row.get(2)?,
-                host: row.get(3)?,
-            })
+            let (max, method, attempts) = (row.get(0)?, unword(row, 1)?, row.get(2)?);
+            Ok(Rules { host: row.get(3)?, grades: GradeRules { max, method, attempts } })
         })?)
 }
 

@@ -24,9 +24,9 @@ use rows::{Column, Value};
 
 /// A table of the directory.
 pub(super) struct Table {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The column that stands first in its primary key: `host` or `strand`.
-    place: &'static str,
+    pub(super) place: &'static str,
     /// The place of each is its bit in `said`: never change it.
     columns: &'static [Column],
     /// Whether a deleted row stays and launches write here too.
@@ -79,8 +79,13 @@ pub(super) const ENROLMENTS: Table = Table {
 };
 
 impl Table {
+    /// Names and types of the columns, in the order of their bits in `said`.
+    pub(super) fn told(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.columns.iter().map(|column| (column.name, column.default.kind()))
+    }
+
     /// The value of the first column of the primary key.
-    fn place_of(&self, host: i64, key: &str) -> i64 {
+    pub(super) fn place_of(&self, host: i64, key: &str) -> i64 {
         if self.place == "strand" { strand_of_key(host, key) } else { host }
     }
 }

@@ -6,9 +6,10 @@ use super::super::numbers::{strand_of, strand_of_key, strands_of};
 use super::super::rulings::note_resets;
 use super::super::sql::{self, Values};
 use super::super::states;
-use super::super::submissions::{STANDING, Standing, read_standing, rules};
+use super::super::submissions::{STANDING, read_standing, rules};
 use super::{ACTIVITIES, COURSES, ENROLMENTS, Row, USERS, known};
 use crate::grades::Tally;
+use crate::store::standing::Standing;
 use crate::store::{Kind, Removed, Reset, StoreError, Subject};
 use deadpool_postgres::Transaction;
 use latchkey_protocol::Millis;
@@ -194,7 +195,8 @@ pub(super) async fn reset(
     let mut noted = Vec::new();
     for row in sql::rows(tx, &sql, &[&strand, &activity, &user]).await? {
         let (before, user) = (read_standing(&row, 0)?, row.try_get(13)?);
-        let after = Standing { tally: Tally::new(rules.max), last: before.last, ruling: None };
+        let after =
+            Standing { tally: Tally::new(rules.grades.max), last: before.last, ruling: None };
         noted.push((batch.seq(strand)?, user));
         let subject = Subject { activity, user, attempt: 0 };
         let happened = Happened { subject, submission: None, key: None, at: now };

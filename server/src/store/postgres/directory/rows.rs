@@ -56,12 +56,13 @@ impl Value {
         })
     }
 
-    fn array(&self) -> &'static str {
+    /// The type of its column.
+    pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Text(_) => "TEXT[]",
-            Self::Number(_) => "BIGINT[]",
-            Self::Real(_) => "DOUBLE PRECISION[]",
-            Self::Flag(_) => "BOOLEAN[]",
+            Self::Text(_) => "TEXT",
+            Self::Number(_) => "BIGINT",
+            Self::Real(_) => "DOUBLE PRECISION",
+            Self::Flag(_) => "BOOLEAN",
         }
     }
 }
@@ -223,10 +224,10 @@ impl Rows {
 
     /// Place, number, key, the columns, and what was said if that is kept.
     fn arrays(&self) -> String {
-        let columns = self.table.columns.iter().map(|column| column.default.array());
-        let said = self.table.kept.then_some("BIGINT[]");
-        let types = ["BIGINT[]", "BIGINT[]", "TEXT[]"].into_iter().chain(columns).chain(said);
-        let places = types.enumerate().map(|(at, array)| format!("${}::{array}", at + 1));
+        let columns = self.table.columns.iter().map(|column| column.default.kind());
+        let said = self.table.kept.then_some("BIGINT");
+        let types = ["BIGINT", "BIGINT", "TEXT"].into_iter().chain(columns).chain(said);
+        let places = types.enumerate().map(|(at, kind)| format!("${}::{kind}[]", at + 1));
         places.collect::<Vec<_>>().join(", ")
     }
 

@@ -4,10 +4,11 @@ use super::super::calls;
 use super::super::outbox::Happened;
 use super::super::rulings::note_reset;
 use super::super::states;
-use super::super::submissions::{Standing, rules, standing, tell_change, write_standing};
+use super::super::submissions::{rules, standing, tell_change, write_standing};
 use super::super::tx::Tx;
 use super::{ACTIVITIES, COURSES, ENROLMENTS, Row, Table, USERS, known, known_host};
 use crate::grades::Tally;
+use crate::store::standing::Standing;
 use crate::store::{Kind, Removed, Reset, StoreError, Subject};
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
@@ -167,7 +168,7 @@ pub(super) fn reset(
     for user in &users {
         let before = standing(tx.connection, activity, *user)?;
         let last = before.as_ref().map_or(0, |before| before.last);
-        let after = Standing { tally: Tally::new(rules.max), last, ruling: None };
+        let after = Standing { tally: Tally::new(rules.grades.max), last, ruling: None };
         write_standing(tx.connection, activity, *user, &after, now)?;
         note_reset(tx, activity, *user, now)?;
         let subject = Subject { activity, user: *user, attempt: 0 };
