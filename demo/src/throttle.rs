@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 const TRIES: u32 = 8;
 /// How long tries are remembered.
 const WINDOW: Millis = 60_000;
-/// A fixed table: strangers must not be able to make it grow. Two who share a slot share its tries.
-const SLOTS: usize = 1024;
+/// A fixed table of 1 MiB: strangers must not be able to make it grow. Two who share a slot share its tries, so that
+/// there are many more slots than people.
+const SLOTS: usize = 1 << 16;
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
