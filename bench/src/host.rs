@@ -30,13 +30,13 @@ impl Host {
     }
 }
 
-/// The settings of the measured server. `group` is the most calls of one commit.
-pub(crate) fn settings(group: usize) -> String {
+/// The settings of the measured server, on the database of that URL. `group` is the most calls of one commit.
+pub(crate) fn settings(url: &str, group: usize) -> String {
     let secret = URL_SAFE_NO_PAD.encode(SECRET);
     format!(
         "[limits]\nburst = 0\n\n\
          [[hosts]]\nid = \"{HOST}\"\nsecrets = [{{ number = {SECRET_NUMBER}, secret = \"{secret}\" }}]\norigins = []\n\n\
-         [store]\nurl = \"sqlite:latchkey.db\"\ngroup = {group}\n"
+         [store]\nurl = {url:?}\ngroup = {group}\n"
     )
 }
 
@@ -62,6 +62,6 @@ mod tests {
         assert_eq!(launch.signer(), ("bench", 1));
         let claims = launch.open(&Signer::new(&SECRET)).unwrap();
         assert_eq!(claims.key_id(), Some(KeyId([5; 16])));
-        assert!(settings(512).contains(&URL_SAFE_NO_PAD.encode(SECRET)));
+        assert!(settings("sqlite:latchkey.db", 512).contains(&URL_SAFE_NO_PAD.encode(SECRET)));
     }
 }

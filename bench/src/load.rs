@@ -196,7 +196,7 @@ mod tests {
         let server = async move { axum::serve(listener, bare::routes()).await };
         let server = tokio::spawn(server);
         let own = std::process::id();
-        let ours = Ours { server: own, servers: vec![own] };
+        let ours = Ours { server: own, servers: vec![own], store: None };
         let length = Duration::from_millis(50);
         for case in Case::value_variants() {
             let outcome = window(clients(*case, 3), address, &ours, length).await;

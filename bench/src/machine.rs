@@ -47,13 +47,15 @@ pub(crate) struct Ours {
     pub(crate) server: u32,
     /// Both servers.
     pub(crate) servers: Vec<u32>,
+    /// The process from which those of the database come. What they do is the server's.
+    pub(crate) store: Option<u32>,
 }
 
 impl Snapshot {
     /// Reads the counters. Takes a millisecond or two.
     pub(crate) fn take(ours: &Ours) -> Result<Self> {
         let own = std::process::id();
-        let (mut server, mut bench, mut others) = (0, 0, 0);
+        let (mut server, mut store, mut bench, mut others) = (0, 0, 0, 0);
         for entry in fs::read_dir("/proc").context("reading /proc")? {
             let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
                 continue;
@@ -66,14 +68,19 @@ impl Snapshot {
             if pid == own {
                 bench = times.own;
             } else if pid == ours.server {
-                server = times.own;
+                server += times.own;
+            } else if ours.store == Some(pid) {
+                // What ended in a window counts with the one that waited for it.
+                store += times.own + times.children;
+            } else if ours.store == Some(times.parent) {
+                store += times.own;
             } else if !ours.servers.contains(&pid) && !times.kernel {
                 others += times.own + times.children;
             }
         }
         Ok(Self {
             at: clock::now(),
-            server,
+            server: server + store,
             bench,
             others,
             stolen: stolen(&fs::read_to_string("/proc/stat")?),
@@ -97,6 +104,7 @@ impl Snapshot {
 /// One line of `/proc/<pid>/stat`, in ticks.
 #[derive(Debug, PartialEq, Eq)]
 struct ProcessTimes {
+    parent: u32,
     own: u64,
     children: u64,
     kernel: bool,
@@ -109,6 +117,7 @@ impl ProcessTimes {
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(Self {
+            parent: u32::try_from(number(4)?).ok()?,
             own: number(14)? + number(15)?,
             children: number(16)? + number(17)?,
             kernel: number(9)? & KERNEL_THREAD != 0,
@@ -204,7 +213,7 @@ mod tests {
     #[test]
     fn reads_the_line_of_a_process() {
         let times = ProcessTimes::parse(STAT).unwrap();
-        let expected = ProcessTimes { own: 78, children: 21, kernel: false };
+        let expected = ProcessTimes { parent: 1, own: 78, children: 21, kernel: false };
         assert_eq!(times, expected);
         let kernel = STAT.replace("4194304", "69238880");
         assert!(ProcessTimes::parse(&kernel).unwrap().kernel);
@@ -226,7 +235,7 @@ mod tests {
 
     #[test]
     fn work_shows_as_ours() {
-        let ours = Ours { server: 1, servers: vec![1] };
+        let ours = Ours { server: 1, servers: vec![1], store: None };
         let before = Snapshot::take(&ours).unwrap();
         while before.at.elapsed() < Duration::from_millis(120) {}
         let spent = Snapshot::take(&ours).unwrap().since(&before);

@@ -27,6 +27,7 @@ mod rows;
 mod run;
 mod seed;
 mod stage;
+mod store;
 mod text;
 
 use anyhow::{Context, Result};
@@ -75,7 +76,7 @@ fn main() -> Result<()> {
         Command::Run(options) => one_thread()?.block_on(run::run(*options)),
         Command::Bare { listen } => bare::serve(listen),
         Command::Seed { data, server, size } => {
-            let place = Place::find(server, None)?;
+            let place = Place::find(server, None, store::Kind::Sqlite)?;
             one_thread()?.block_on(seed::fill(&place, &data, size))
         }
     }

@@ -44,7 +44,7 @@ impl Bench {
     pub(crate) async fn live_keys(&self, count: u64) -> Result<Growth> {
         println!("\nmemory of {count} live keys");
         let data = self.new_folder()?;
-        let server = self.place.latchkey(data.path(), GROUP)?;
+        let server = self.place.latchkey(data.path(), GROUP).await?;
         let first = count / 10;
         let start_keys = async |range: Range<u64>| -> Result<()> {
             let (host, ids) = (Host::new(), Mutex::new(Ids::new()?));
@@ -69,7 +69,7 @@ impl Bench {
     pub(crate) async fn forgeries(&self, count: u64) -> Result<Growth> {
         println!("\nmemory under {count} forgeries");
         let data = self.new_folder()?;
-        let server = self.place.latchkey(data.path(), GROUP)?;
+        let server = self.place.latchkey(data.path(), GROUP).await?;
         let who = ("u1", "quiz-1");
         let model =
             Client::start(Case::Forged, server.address, &self.host, who, Ids::new()?).await?;

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::host;
+use crate::store::{Kind, Store};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -94,12 +95,18 @@ pub(crate) struct Place {
     pub(crate) server: PathBuf,
     /// The folder for data: on a disk, not in memory.
     pub(crate) folder: PathBuf,
+    /// The databases.
+    pub(crate) store: Store,
 }
 
 impl Place {
     /// The server beside this program, built first unless `server` names one; data in `folder`, or
     /// beside the build.
-    pub(crate) fn find(server: Option<PathBuf>, folder: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn find(
+        server: Option<PathBuf>,
+        folder: Option<PathBuf>,
+        kind: Kind,
+    ) -> Result<Self> {
         let own = std::env::current_exe().context("where is this program?")?;
         let beside = own.parent().context("where is this program?")?;
         let server = match server {
@@ -112,14 +119,14 @@ impl Place {
         ensure!(server.is_file(), "no server at {}", server.display());
         let folder = folder.unwrap_or_else(|| beside.join("bench-data"));
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        Ok(Self { server, folder })
+        Ok(Self { server, folder, store: Store::start(kind) })
     }
 
     /// Starts the server under test on `data`, with at most `group` calls to a commit.
-    pub(crate) fn latchkey(&self, data: &Path, group: usize) -> Result<Running> {
+    pub(crate) async fn latchkey(&self, data: &Path, group: usize) -> Result<Running> {
         fs::create_dir_all(data)?;
         let config = data.join("bench.toml");
-        fs::write(&config, host::settings(group))?;
+        fs::write(&config, host::settings(&self.store.url(data).await?, group))?;
         let arguments = [
             "serve".as_ref(),
             "--config".as_ref(),

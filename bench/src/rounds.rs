@@ -73,12 +73,18 @@ impl Contender {
     }
 }
 
-/// Gives each of `pair` its windows by turns. `folder` is where the disk is probed.
-pub(crate) async fn take_turns(pair: &mut [Contender; 2], pace: Pace, folder: &Path) -> Result<()> {
+/// Gives each of `pair` its windows by turns. `folder` is where the disk is probed, `store` the
+/// process of a database.
+pub(crate) async fn take_turns(
+    pair: &mut [Contender; 2],
+    pace: Pace,
+    folder: &Path,
+    store: Option<u32>,
+) -> Result<()> {
     let servers: Vec<u32> = pair.iter().map(|contender| contender.pid).collect();
     for _ in 0..pace.windows {
         for contender in pair.iter_mut() {
-            let ours = Ours { server: contender.pid, servers: servers.clone() };
+            let ours = Ours { server: contender.pid, servers: servers.clone(), store };
             undisturbed(contender, &ours, pace, folder).await?;
         }
     }

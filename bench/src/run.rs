@@ -10,6 +10,7 @@ use crate::report::Report;
 use crate::rounds::Pace;
 use crate::seed::{self, Size};
 use crate::stage::Bench;
+use crate::store::Kind;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -88,6 +89,9 @@ pub(crate) struct Options {
     /// Forgeries under which memory must stay flat.
     #[arg(long)]
     forgeries: Option<u64>,
+    /// The database under the server.
+    #[arg(long, value_enum, default_value_t = Kind::Sqlite)]
+    store: Kind,
     /// The server's binary; built if not given.
     #[arg(long)]
     server: Option<PathBuf>,
@@ -200,9 +204,11 @@ impl Options {
 
 /// Runs what `options` ask for.
 pub(crate) async fn run(options: Options) -> Result<()> {
+    let kept = options.filled_data.is_some() && options.store != Kind::Sqlite;
+    ensure!(!kept, "--filled-data is a folder of SQLite: PostgreSQL is filled anew each time");
     let (pace, start) = (options.pace()?, clock::now());
-    let place = Place::find(options.server.clone(), options.folder.clone())?;
-    let mut report = Report::new(pace);
+    let place = Place::find(options.server.clone(), options.folder.clone(), options.store)?;
+    let mut report = Report::new(options.store, pace);
     println!("{}", report.machine);
     let bench = Bench { bare: place.bare()?, place, host: Host::new(), pace };
     for part in options.parts() {

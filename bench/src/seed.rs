@@ -66,8 +66,8 @@ pub(crate) async fn fill(place: &Place, data: &Path, size: Size) -> Result<()> {
         thousands(size.users as u64),
         thousands(size.activities as u64)
     );
-    let before = Rows::count(data)?;
-    let server = place.latchkey(data, GROUP)?;
+    let before = Rows::count(&place.store, data).await?;
+    let server = place.latchkey(data, GROUP).await?;
     let (host, start) = (Host::new(), clock::now());
     let ids = Mutex::new(Ids::new()?);
     let at = clock::rfc3339(clock::wall_millis())?;
@@ -86,7 +86,7 @@ pub(crate) async fn fill(place: &Place, data: &Path, size: Size) -> Result<()> {
     flood(server.address, 0..size.users as u64, make, right, shown).await?;
     server.stop()?;
     let due = Rows { logs: size.entries as u64, submissions: 0 };
-    before.grew_by(due, Rows::count(data)?)?;
+    before.grew_by(due, Rows::count(&place.store, data).await?)?;
     println!("filled in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }

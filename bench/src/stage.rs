@@ -108,9 +108,9 @@ impl Bench {
         let mut subject = self.subject(case, connections, (data, GROUP), size).await?;
         let mut pair =
             [subject.contender("latchkey"), bare_contender(&self.bare, case, connections)?];
-        take_turns(&mut pair, self.pace, data).await?;
+        take_turns(&mut pair, self.pace, data, self.place.store.pid()).await?;
         let [latchkey, bare] = pair;
-        subject.finish(case, &latchkey)?;
+        subject.finish(self, case, &latchkey).await?;
         Ok(Row { filling, case, connections, latchkey: latchkey.series(), bare: bare.series() })
     }
 
@@ -121,10 +121,10 @@ impl Bench {
         let mut grouped = self.subject(case, connections, (one.path(), GROUP), None).await?;
         let mut single = self.subject(case, connections, (other.path(), 1), None).await?;
         let mut pair = [grouped.contender("grouped"), single.contender("one by one")];
-        take_turns(&mut pair, self.pace, one.path()).await?;
+        take_turns(&mut pair, self.pace, one.path(), self.place.store.pid()).await?;
         let [first, second] = pair;
-        grouped.finish(case, &first)?;
-        single.finish(case, &second)?;
+        grouped.finish(self, case, &first).await?;
+        single.finish(self, case, &second).await?;
         Ok(Grouping { case, connections, grouped: first.series(), single: second.series() })
     }
 
@@ -137,7 +137,7 @@ impl Bench {
             bare_contender(&self.bare, case, connections)?,
             bare_contender(&twin, case, connections)?,
         ];
-        take_turns(&mut pair, self.pace, &self.place.folder).await?;
+        take_turns(&mut pair, self.pace, &self.place.folder, None).await?;
         let [one, other] = pair.map(Contender::series);
         println!("  medians     {}", line(&one.median));
         println!("              {}", line(&other.median));
@@ -153,8 +153,8 @@ impl Bench {
         (data, group): (&'a Path, usize),
         size: Option<Size>,
     ) -> Result<Subject<'a>> {
-        let before = Rows::count(data)?;
-        let server = self.place.latchkey(data, group)?;
+        let before = Rows::count(&self.place.store, data).await?;
+        let server = self.place.latchkey(data, group).await?;
         let mut clients = Vec::with_capacity(connections);
         for number in 0..connections {
             let (user, activity) = match size {
@@ -195,7 +195,7 @@ impl Subject<'_> {
     }
 
     /// Stops the server and holds its rows against the answers it gave.
-    fn finish(self, case: Case, contender: &Contender) -> Result<()> {
+    async fn finish(self, bench: &Bench, case: Case, contender: &Contender) -> Result<()> {
         self.server.stop()?;
         let answers = contender.answers;
         let written = if case.writes() { answers } else { 0 };
@@ -204,7 +204,9 @@ impl Subject<'_> {
             Case::Grade => due.submissions += written,
             _ => due.logs += written,
         }
-        self.before.grew_by(due, Rows::count(self.data)?).with_context(|| format!("{case}"))?;
+        self.before
+            .grew_by(due, Rows::count(&bench.place.store, self.data).await?)
+            .with_context(|| format!("{case}"))?;
         let moved = contender.clients.iter().filter(|client| client.generation() > 0).count();
         println!("  rows counted: {answers} answers, {written} rows; {moved} keys moved on");
         Ok(())

@@ -6,8 +6,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that has no database can only stop")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+mod cluster;
+
+pub use cluster::{Cluster, Order};
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -20,63 +22,22 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 struct Server {
     url: String,
-    /// Held, since its standard input is what the shell waits for.
-    _shell: Option<Child>,
+    /// Held as long as the process.
+    _cluster: Option<Cluster>,
 }
-
-/// Starts a server, says where, and takes it away when nobody holds the pipe any more.
-const SCRIPT: &str = r#"
-set -e
-folder=$(mktemp -d)
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-"$bin/initdb" -D "$folder/data" -U test --auth=trust --no-sync -E UTF8 --locale=C >"$folder/log" 2>&1
-"$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" -o "-c listen_addresses='' \
-  -c unix_socket_directories=$folder -c fsync=off -c full_page_writes=off -c max_connections=400" \
-  start >/dev/null
-echo "$folder"
-cat >/dev/null
-"$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null
-rm -rf "$folder"
-"#;
 
 fn server() -> &'static Server {
     SERVER.get_or_init(|| match std::env::var("POSTGRES_UNDER_TEST") {
-        Ok(url) => Server { url, _shell: None },
+        Ok(url) => Server { url, _cluster: None },
         Err(_) => start(),
     })
 }
 
 fn start() -> Server {
-    // PostgreSQL does not run as root.
-    let as_root = std::fs::metadata("/proc/self").is_ok_and(|it| is_root(&it));
-    let mut command = if as_root {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh", "-c", SCRIPT]);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT]);
-        command
-    };
-    let mut shell = command
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a shell");
-    let mut folder = String::new();
-    let told = shell.stdout.take().expect("its output");
-    BufReader::new(told).read_line(&mut folder).expect("its output is text");
-    let folder = folder.trim();
-    assert!(
-        !folder.is_empty(),
-        "PostgreSQL did not start: is it installed? (cargo xtask test installs it)"
-    );
-    Server { url: format!("postgres://test@/postgres?host={folder}"), _shell: Some(shell) }
-}
-
-fn is_root(of: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::uid(of) == 0
+    // Nothing of it outlives the process: no disk is waited for.
+    let hasty = ["fsync=off", "full_page_writes=off", "max_connections=400"];
+    let cluster = Cluster::start(&hasty, "");
+    Server { url: cluster.url.clone(), _cluster: Some(cluster) }
 }
 
 /// A database of a test's own.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const WASM: &str = "application/wasm";
+const MOVIE: &str = "application/x-shockwave-flash";
 const ZIP: &str = "application/zip";
 
 /// A file that pages may load: its name under `/built/`, who needs it, where it lies, its type.
@@ -22,7 +23,7 @@ struct File {
     kind: &'static str,
 }
 
-const FILES: [File; 8] = [
+const FILES: [File; 14] = [
     File { name: "lab.js", widget: Widget::Lab, lies: "target/web/lab/lab.js", kind: SCRIPT },
     File {
         name: "lab_bg.wasm",
@@ -42,6 +43,38 @@ const FILES: [File; 8] = [
         lies: "demo/node_modules/sql.js/dist/sql-wasm.wasm",
         kind: WASM,
     },
+    // The player loads its parts by these names, which change with its version.
+    File {
+        name: "ruffle.js",
+        widget: Widget::Film,
+        lies: "demo/node_modules/@ruffle-rs/ruffle/ruffle.js",
+        kind: SCRIPT,
+    },
+    File {
+        name: "core.ruffle.c80159b526e567babaf5.js",
+        widget: Widget::Film,
+        lies: "demo/node_modules/@ruffle-rs/ruffle/core.ruffle.c80159b526e567babaf5.js",
+        kind: SCRIPT,
+    },
+    File {
+        name: "core.ruffle.f000070ea72f8ae4fe3a.js",
+        widget: Widget::Film,
+        lies: "demo/node_modules/@ruffle-rs/ruffle/core.ruffle.f000070ea72f8ae4fe3a.js",
+        kind: SCRIPT,
+    },
+    File {
+        name: "72a20ef1c0b8ceb37720.wasm",
+        widget: Widget::Film,
+        lies: "demo/node_modules/@ruffle-rs/ruffle/72a20ef1c0b8ceb37720.wasm",
+        kind: WASM,
+    },
+    File {
+        name: "826bb0938097485a2c9d.wasm",
+        widget: Widget::Film,
+        lies: "demo/node_modules/@ruffle-rs/ruffle/826bb0938097485a2c9d.wasm",
+        kind: WASM,
+    },
+    File { name: "rhone.swf", widget: Widget::Film, lies: "demo/flash/rhone.swf", kind: MOVIE },
     File {
         name: "scorm12.js",
         widget: Widget::Scorm,
@@ -87,6 +120,8 @@ impl Built {
 
     /// Whether all is there that a widget needs.
     pub(crate) async fn ready(&self, widget: Widget) -> Result<(), Failure> {
+        // Both kinds of movies are played alike.
+        let widget = if widget.is_movie() { Widget::Film } else { widget };
         for file in FILES.iter().filter(|file| file.widget == widget) {
             let path = self.0.join(file.lies);
             if !tokio::fs::try_exists(&path).await.unwrap_or(false) {

@@ -1,10 +1,11 @@
-//! The origin at which packages are played: apart from the site and its logins, since their code is a stranger's.
+//! The origin at which packages and lessons of long ago are played: apart from the site and its logins, since their code is a
+//! stranger's.
 //!
 //! It knows no cookie and no user. Files lie under the hash of their archive and never change.
 
 use crate::built;
 use crate::guard;
-use crate::pages::{assets, scorm};
+use crate::pages::{aicc, assets, scorm};
 use crate::site::Site;
 use axum::Router;
 use axum::body::Body;
@@ -25,6 +26,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&site), confined));
     Router::new()
         .route("/player/{package}/{number}", get(scorm::player))
+        .route("/aicc/buoys/{file}", get(aicc::file))
         .route("/static/{file}", get(assets::file))
         .route("/built/{file}", get(built::file))
         .merge(files)

@@ -38,8 +38,14 @@ pub(crate) enum Widget {
     Query,
     /// A pendulum and a stopwatch.
     Lab,
+    /// A Flash movie that calls through its page, which has the key.
+    Film,
+    /// A Flash movie that has the key itself.
+    Reel,
     /// A lesson of a SCORM package, at an origin of its own.
     Scorm,
+    /// A lesson that knows AICC, at that origin too.
+    Aicc,
 }
 
 impl Widget {
@@ -51,21 +57,32 @@ impl Widget {
             Self::Sort => "sort",
             Self::Query => "query",
             Self::Lab => "lab",
+            Self::Film => "film",
+            Self::Reel => "reel",
             Self::Scorm => "scorm",
+            Self::Aicc => "aicc",
         }
     }
 
-    /// Its script under `/static/`.
-    pub(crate) fn script(self) -> &'static str {
-        match self {
+    /// The script of its page under `/static/`.
+    pub(crate) fn script(self) -> Option<&'static str> {
+        Some(match self {
             Self::Quiz => "quiz.js",
             Self::Guest => "guest.js",
             Self::Sort => "sort.js",
             Self::Query => "query.js",
             Self::Lab => "lab.js",
+            Self::Film => "film.js",
             // The page around is the same as around any other guest.
             Self::Scorm => "guest.js",
-        }
+            // Their pages have nothing to do.
+            Self::Reel | Self::Aicc => return None,
+        })
+    }
+
+    /// Whether a movie plays in it, by Ruffle.
+    pub(crate) fn is_movie(self) -> bool {
+        matches!(self, Self::Film | Self::Reel)
     }
 }
 
@@ -91,7 +108,7 @@ pub(crate) struct Activity {
 }
 
 /// All activities, in the order of their courses.
-pub(crate) const ACTIVITIES: [Activity; 7] = [
+pub(crate) const ACTIVITIES: [Activity; 10] = [
     Activity {
         id: "rivers",
         course: &RIVERS,
@@ -123,6 +140,26 @@ pub(crate) const ACTIVITIES: [Activity; 7] = [
         method: GradeMethod::Highest,
     },
     Activity {
+        id: "rhone",
+        course: &RIVERS,
+        title: "Down the Rhône",
+        about: "Drag six towns to their places along a river: a Flash movie that knows nothing of keys.",
+        extent: "1 map, about 2 minutes",
+        widget: Widget::Film,
+        max: 6.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
+        id: "rhone-alone",
+        course: &RIVERS,
+        title: "Down the Rhône, alone",
+        about: "The same movie with a key of its own, which it posts with every form: the page is a page of 2005.",
+        extent: "1 map, about 2 minutes",
+        widget: Widget::Reel,
+        max: 6.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
         id: "tides",
         course: &RIVERS,
         title: "Why the sea comes and goes",
@@ -140,6 +177,16 @@ pub(crate) const ACTIVITIES: [Activity; 7] = [
         extent: "4 pages and 4 places to find, about 6 minutes",
         widget: Widget::Scorm,
         max: 10.0,
+        method: GradeMethod::Highest,
+    },
+    Activity {
+        id: "buoys",
+        course: &RIVERS,
+        title: "Buoys in the fairway",
+        about: "Four marks on the water, and what they tell: a lesson that knows AICC and nothing else.",
+        extent: "4 questions, about 2 minutes",
+        widget: Widget::Aicc,
+        max: 4.0,
         method: GradeMethod::Highest,
     },
     Activity {

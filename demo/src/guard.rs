@@ -25,13 +25,22 @@ pub(crate) fn own_form(headers: &HeaderMap, origins: &[String]) -> bool {
 
 /// Headers of a page that carries a key for the API.
 pub(crate) fn with_key(site: &Site, widget: Widget) -> Result<HeaderMap, BadHeader> {
-    let mut headers = embed::page_headers(&nonce(site), Some(&site.api))?;
+    let nonce = nonce(site);
+    let mut headers = embed::page_headers(&nonce, Some(&site.api))?;
     let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|text| text.to_str().ok());
     let policy = policy.ok_or(BadHeader)?;
+    // The laboratory and the player of movies are WebAssembly.
+    let compiling = || policy.replace("script-src ", "script-src 'wasm-unsafe-eval' ");
     let policy = match widget {
-        // The laboratory is WebAssembly.
-        Widget::Lab => policy.replace("script-src ", "script-src 'wasm-unsafe-eval' "),
-        Widget::Scorm => format!("{policy}; frame-src {}", site.content),
+        Widget::Lab => compiling(),
+        Widget::Film | Widget::Reel => {
+            // The player brings its own style, and knows no nonce.
+            let strict = format!("style-src 'self' 'nonce-{nonce}'");
+            let styled = compiling().replace(&strict, "style-src 'self' 'unsafe-inline'");
+            // Browsers look at the movie themselves before the player takes its place.
+            styled.replace("object-src 'none'", "object-src 'self'")
+        }
+        Widget::Scorm | Widget::Aicc => format!("{policy}; frame-src {}", site.content),
         _ => policy.to_owned(),
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, value(&policy)?);

@@ -10,7 +10,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_protocol::launch::{CourseDescription, Mode, Placement, RecentScope, UserDescription};
+use latchkey_protocol::launch::{
+    CourseDescription, Mode, Placement, RecentScope, Rotation, UserDescription,
+};
 use latchkey_protocol::token::KeyId;
 use latchkey_server::embed::check_renewal;
 use latchkey_server::policy::OPAQUE_ORIGIN;
@@ -22,8 +24,11 @@ use tower_sessions::Session;
 /// How many submissions are looked through for the newest attempt.
 const LOOKED_AT: u32 = 50;
 
-/// What a lesson of a package may call: it goes on where it was.
+/// What a movie or a lesson of a package may call: it goes on where it was.
 const KEPT: [&str; 4] = ["log", "grade", "recent", "state"];
+
+/// How long a lesson of AICC may take, in seconds.
+const AICC_LESSON: i64 = 3600;
 
 /// What somebody may do in an activity: teachers look around, and leave no trace in the grades.
 pub(crate) fn mode(account: &Account) -> Mode {
@@ -48,12 +53,18 @@ pub(crate) fn token(
     claims.origins = Some(match activity.widget {
         // Its frame has no origin of its own.
         Widget::Guest => vec![OPAQUE_ORIGIN.into()],
-        Widget::Scorm => vec![site.content.clone()],
+        Widget::Scorm | Widget::Aicc => vec![site.content.clone()],
         _ => site.origins.clone(),
     });
-    if activity.widget == Widget::Scorm {
-        // It has no storage of its own.
+    if activity.widget == Widget::Scorm || activity.widget.is_movie() {
+        // Neither has a storage of its own.
         claims.functions = Some(KEPT.map(str::to_owned).to_vec());
+    }
+    if activity.widget == Widget::Aicc {
+        // It cannot take up another key, and its own stands in an address.
+        claims.functions = Some(["log", "grade", "state"].map(str::to_owned).to_vec());
+        claims.rotation = Rotation::Off;
+        claims.key_exp = Some(claims.iat.saturating_add(AICC_LESSON));
     }
     claims.attempt = attempt;
     claims.mode = mode(account);
@@ -85,8 +96,8 @@ pub(crate) async fn attempt(
     account: &Account,
     activity: &Activity,
 ) -> Result<u32, Failure> {
-    // A lesson of a package keeps its place, also after it was handed in: starting again is its own business.
-    if activity.widget == Widget::Scorm {
+    // A lesson keeps its place, also after it was handed in: starting again is its own business.
+    if matches!(activity.widget, Widget::Scorm | Widget::Aicc) {
         return Ok(1);
     }
     let store = site.latchkey.store();

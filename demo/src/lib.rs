@@ -33,7 +33,7 @@ use crate::shelf::Shelf;
 use crate::site::Site;
 use crate::throttle::Throttle;
 use latchkey_server::clock::Entropy;
-use latchkey_server::config::{Config, HostConfig};
+use latchkey_server::config::{Config, HostConfig, Protocol};
 use latchkey_server::{Latchkey, StartError, serve_opened, serve_router};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -140,6 +140,12 @@ impl Demo {
         };
         let neighbour = neighbour.map_err(DemoError::Neighbour)?;
         config.hosts.extend(neighbour.as_ref().map(Neighbour::host));
+        // One of the movies posts its forms itself, and one of the lessons knows AICC.
+        for protocol in [Protocol::Form, Protocol::Hacp] {
+            if !config.protocols.contains(&protocol) {
+                config.protocols.push(protocol);
+            }
+        }
         let latchkey = Latchkey::open(&config)?;
         tracing::info!(users = accounts.all().len(), "open");
         let entropy = Entropy::System;

@@ -45,7 +45,7 @@ struct Cli {
     #[arg(long)]
     built: Option<PathBuf>,
     /// Address of a second site, in PHP: it is there where PHP is installed.
-    #[arg(long, default_value = "127.0.0.1:8432")]
+    #[arg(long, default_value = "127.0.0.1:8433")]
     neighbour_listen: SocketAddr,
     /// Without the second site.
     #[arg(long)]

@@ -31,6 +31,7 @@ const under = (said, prefix) => {
 
 const data = (said, name) => {
   const text = filled(said, name);
+  /** @type {any} */
   let members = {};
   try {
     members = text ? JSON.parse(text) : {};
@@ -128,6 +129,7 @@ const refusal = ({ code = "internal", message, field, retryable = false, kept, c
 /**
  * Calls the SDK for a movie: `ask("grade", "score=5&max=10")` resolves to the answer in variables, and never rejects.
  * What was said just before is not done again.
+ * @type {(activity: Parameters<import("./shapes.ts").Bridge>[0], now?: () => number) => import("./shapes.ts").Listener}
  */
 export const listener = (activity, now = () => Date.now()) => {
   const last = new Map();
@@ -159,6 +161,7 @@ export const listener = (activity, now = () => Date.now()) => {
  * A movie says `fscommand("latchkey.grade", "id=7&score=5&max=10")`, or with `'unsafe-eval'` in the page's policy
  * `ExternalInterface.call("Latchkey.grade", "id=7&score=5&max=10")`, and is told `onLatchkey("7", "status=ok&…")`.
  * Gives a function that ends it.
+ * @type {import("./shapes.ts").Bridge}
  */
 export const bridge = (activity, { self = globalThis } = {}) => {
   const { document } = self;

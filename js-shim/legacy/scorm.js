@@ -92,7 +92,7 @@ const beginning = (version, words, kept, { learner, lesson, mode }) => {
  * Takes commits and hands them on: each at once if it is the first for a while, else together with those that follow
  * within a second, or when the page goes away. What has not changed is not sent again.
  */
-const newKeeper = (activity, { self, name, words, trouble, readonly }, { version = 0, value } = {}) => {
+const newKeeper = (activity, { self, name, words, trouble, readonly }, { version = 0, value }) => {
   let next = version; // of the state, once all that is under way has arrived
   let acknowledged = version;
   let waiting; // a commit that has not been handed on
@@ -207,17 +207,23 @@ const follow = (self) => {
   };
 };
 
-/** The state that the last launch left; none where the key may not ask for it. */
+/**
+ * The state that the last launch left; none where the key may not ask for it.
+ * @returns {Promise<{ version: number, value?: any } | undefined>}
+ */
 const lastState = async (activity, name) => {
   try {
     return await activity.state?.get(name);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code === "key_scope") return undefined;
     throw error;
   }
 };
 
-/** The user as the host named them in the launch token. Proves nothing: the server alone can check it. */
+/**
+ * The user as the host named them in the launch token. Proves nothing: the server alone can check it.
+ * @returns {Required<import("./shapes.ts").Learner>}
+ */
 export const learnerOf = (token = "") => {
   try {
     const payload = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
@@ -233,18 +239,8 @@ export const learnerOf = (token = "") => {
  * Puts the API of a SCORM package into the page, on an activity's key. Resolves when the content may be loaded: it is
  * then found as `window.API` (1.2) or `window.API_1484_11` (2004) by a frame of this page.
  *
- * @param activity what `connect` gave, with `state` among its functions; without that nothing is given back
- * @param options
- * - `Runtime`: `Scorm12API` or `Scorm2004API` of scorm-again 3
- * - `version`: "1.2" or "2004"
- * - `learner`: `{ name, mode }`, as {@link learnerOf} reads them; the id is the activity's user
- * - `lesson`: of the manifest: `mastery`, `completion`, `launchData`, `timeLimit`, `timeLimitAction`
- * - `name`: of the state; "scorm" if absent. Lessons of one activity need names of their own
- * - `trouble(reason)`: nothing more is kept: `elsewhere` (another page goes on with this attempt), or a code of the server;
- *   `too_large`: that one commit was refused
- * - `finished()`: the content has ended its session
- * - `self`: in place of the page's global object
- * @returns `{ api, close() }`; `close` hands on what waits and takes the API out of the page
+ * The activity is what `connect` gave, with `state` among its functions; without that nothing is given back.
+ * @type {import("./shapes.ts").Provide}
  */
 export const provide = async (activity, { Runtime, version, learner = {}, lesson = {}, name = "scorm", trouble = () => {}, finished = () => {}, self = globalThis }) => {
   const words = WORDS[version];

@@ -16,9 +16,12 @@ test("the committed declarations are those of the modules", { skip }, async () =
   const fresh = await mkdtemp(join(tmpdir(), "latchkey-types-"));
   try {
     const emit = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", fresh];
-    await promisify(execFile)(process.execPath, [tsc, "-p", folder, ...emit]);
-    const names = (await readdir(fresh)).sort();
-    assert.deepEqual((await readdir(join(folder, "types"))).sort(), names);
+    for (const project of [folder, join(folder, "legacy")])
+      await promisify(execFile)(process.execPath, [tsc, "-p", project, ...emit]);
+    const all = async (of) => (await readdir(of, { recursive: true })).filter((name) => name.endsWith(".d.ts")).sort();
+    const names = await all(fresh);
+    assert.ok(names.includes(join("legacy", "scorm.d.ts")));
+    assert.deepEqual(await all(join(folder, "types")), names);
     for (const name of names) {
       const committed = await readFile(join(folder, "types", name), "utf8");
       assert.equal(committed, await readFile(join(fresh, name), "utf8"), `run \`npm run types\`: ${name}`);

@@ -104,6 +104,8 @@ codes! {
     WrongType "wrong_type" 422 false "The field named has the wrong type.";
     /// A text that is no number where one must be.
     BadNumber "bad_number" 422 false "The field named is no number. Write it with digits and a point, as in 7.5: no comma, no unit, nothing empty.";
+    /// A text that holds U+0000, which not every database can keep.
+    InvalidInput "invalid_input" 422 false "The field named holds the character U+0000, which no text here may hold. Leave it out.";
     /// A value beyond its limits.
     OutOfRange "out_of_range" 422 false "The field named is outside its limits. See the function's documentation.";
     /// The body says who or what for; only the key may.

@@ -327,6 +327,10 @@ impl LaunchClaims {
         id("activity", &self.activity)?;
         self.session.iter().try_for_each(|session| id("session", session))?;
         self.course.iter().try_for_each(|course| id("course.id", &course.id))?;
+        self.texts().into_iter().try_for_each(|(name, text)| {
+            // Not every database keeps it.
+            holds(name, text.is_none_or(|text| !text.contains('\0')))
+        })?;
         holds("jti", self.key_id().is_some())?;
         holds("attempt", self.attempt >= 1)?;
         let longest = self.iat.saturating_add(MAX_START_SECONDS);
@@ -336,6 +340,25 @@ impl LaunchClaims {
         holds("placement.max", max.is_none_or(|max| max.is_finite() && max > 0.0))?;
         let attempts = self.placement.as_ref().and_then(|placement| placement.attempts);
         holds("placement.attempts", attempts != Some(0))
+    }
+
+    /// The texts that describe, by the names of their claims.
+    fn texts(&self) -> [(&'static str, Option<&String>); 10] {
+        let user = self.user.as_ref();
+        let course = self.course.as_ref();
+        let placement = self.placement.as_ref();
+        [
+            ("user.name", user.and_then(|user| user.name.as_ref())),
+            ("user.username", user.and_then(|user| user.username.as_ref())),
+            ("user.email", user.and_then(|user| user.email.as_ref())),
+            ("user.idnumber", user.and_then(|user| user.idnumber.as_ref())),
+            ("course.title", course.and_then(|course| course.title.as_ref())),
+            ("course.shortname", course.and_then(|course| course.shortname.as_ref())),
+            ("course.idnumber", course.and_then(|course| course.idnumber.as_ref())),
+            ("course.url", course.and_then(|course| course.url.as_ref())),
+            ("placement.title", placement.and_then(|placement| placement.title.as_ref())),
+            ("placement.url", placement.and_then(|placement| placement.url.as_ref())),
+        ]
     }
 
     /// Whether the launch has begun at `now` (Unix seconds), allowing for [`CLOCK_SKEW_SECONDS`].
@@ -496,6 +519,19 @@ mod tests {
         for max in [json!(0), json!(-1)] {
             let text = with(|c| c["placement"] = json!({"max": max}));
             assert_eq!(open(&text), Err(LaunchError::Value("placement.max")));
+        }
+        for (name, of, member) in [
+            ("user.name", "user", "name"),
+            ("course.title", "course", "title"),
+            ("placement.url", "placement", "url"),
+        ] {
+            let text = with(|c| {
+                c[of] = json!({ member: "a\u{0}b" });
+                if of == "course" {
+                    c[of]["id"] = json!("c");
+                }
+            });
+            assert_eq!(open(&text), Err(LaunchError::Value(name)));
         }
     }
 

@@ -17,8 +17,12 @@ fn main() -> ExitCode {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let mut good = true;
     let described = latchkey_server::openapi::TEXT.clone();
-    let documents =
-        [("functions.md", functions()), ("errors.md", errors()), ("openapi.json", described)];
+    let documents = [
+        ("functions.md", functions()),
+        ("errors.md", errors()),
+        ("metrics.md", latchkey_server::metrics::page()),
+        ("openapi.json", described),
+    ];
     for (name, text) in documents {
         let path = docs.join(name);
         let current = std::fs::read_to_string(&path).unwrap_or_default();

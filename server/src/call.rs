@@ -4,12 +4,14 @@
 //! function, rate, repeated ids, and then the work. A function is handed a [`Call`] and nothing else; it
 //! cannot reach anything that its key does not allow, since users and activities are not its to name.
 
+pub use crate::asked::{Asked, RawCall};
 use crate::error::Refusal;
 use crate::in_force::InForce;
 use crate::instant;
 use crate::keys::decide::{Decision, Presented, ReplyToken, decide};
 use crate::keys::launch;
 use crate::latchkey::Latchkey;
+use crate::metrics::Waited;
 use crate::plan::{Granted, Plan};
 use crate::policy::{Denied, network_allowed, origin_allowed};
 use crate::reply::Reply;
@@ -17,16 +19,16 @@ use crate::store::{
     Accepted, Action, Grant, KeyCall, KeyLimits, KeyRecord, NewKey, Refused, Rejected, Replayable,
     Verdict, Work,
 };
+use crate::traces::span;
 use crate::version::Version;
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::payload::MAX_OPERATION_ID_LEN;
 use latchkey_protocol::result::{KeyStanding, KeyState};
 use latchkey_protocol::token::KeyId;
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// What a function may know: whose key, what it allows, and when.
 #[derive(Clone, Debug)]
@@ -98,14 +100,6 @@ impl Call {
     }
 }
 
-/// A short fingerprint of what is asked, from its canonical JSON (members in order of their names).
-pub fn fingerprint(value: &Value) -> [u8; 16] {
-    let digest = Sha256::digest(value.to_string().as_bytes());
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    short
-}
-
 /// What a request asks of a key.
 #[derive(Debug)]
 pub struct KeyRequest {
@@ -121,6 +115,8 @@ pub struct KeyRequest {
     pub(crate) version: Option<Version>,
     /// The client's clock when it sent.
     pub sent: Option<Millis>,
+    /// Whether the rates have counted it: what an older wire says at once is one call, however many it takes.
+    pub(crate) follows: bool,
     /// What is to be done.
     pub asked: Asked,
 }
@@ -131,50 +127,6 @@ impl KeyRequest {
         let (token, origin) = (self.token.clone(), self.origin.clone());
         let in_force = Arc::clone(&self.in_force);
         Self { token, origin, in_force, asked, ..*self }
-    }
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Asked {
-    /// One call, answered by its result.
-    One(RawCall),
-    /// One entry to be read.
-    Entry(String),
-    /// Several calls, answered one by one. None at all keeps the key alive.
-    Batch(Vec<RawCall>),
-}
-
-/// A call as it came.
-#[derive(Debug)]
-pub struct RawCall {
-    /// The caller's id.
-    pub id: Option<String>,
-    /// Name of the function.
-    pub function: String,
-    /// Its input.
-    pub args: Map<String, Value>,
-    /// Whether a call without an id is the same operation as one that said the same a moment before: of
-    /// clients that know no ids and repeat themselves.
-    pub by_content: bool,
-    /// Why its input could not be read. Said once the key is known to be good, which is renewed all the same.
-    pub unreadable: Option<Refusal>,
-}
-
-impl RawCall {
-    /// A call that is an operation of its own unless it has an id.
-    pub fn new(id: Option<String>, function: impl Into<String>, args: Map<String, Value>) -> Self {
-        Self { id, function: function.into(), args, by_content: false, unreadable: None }
-    }
-
-    /// The same, known by its content if it has no id.
-    pub fn known_by_content(self) -> Self {
-        Self { by_content: true, ..self }
-    }
-
-    /// A call whose input could not be read.
-    pub fn unread(function: impl Into<String>, why: Refusal) -> Self {
-        Self { unreadable: Some(why), ..Self::new(None, function, Map::new()) }
     }
 }
 
@@ -205,6 +157,10 @@ impl Latchkey {
     /// Does what a request asks of a key, and says whether a page of its origin may read the answer's
     /// successes.
     pub async fn answer(&self, request: KeyRequest) -> Reply {
+        self.spanned(request).instrument(span!("call")).await
+    }
+
+    async fn spanned(&self, request: KeyRequest) -> Reply {
         let mut version = request.version;
         let reply = self.try_answer(request, &mut version).await.unwrap_or_else(Reply::refused);
         reply.in_version(version)
@@ -218,7 +174,9 @@ impl Latchkey {
         let now = self.now();
         let presentation = present(&request.in_force, &request.token, now)?;
         let in_force = Arc::clone(&request.in_force);
-        let known = self.store.key(presentation.id).await?;
+        let looking =
+            self.store.key(presentation.id).instrument(span!("store", operation = "look"));
+        let known = self.metrics.timed(Waited::Look, looking).await?;
         let Some(grant) = grant_of(known.as_ref(), presentation.start.as_deref()) else {
             return Err(refused(Refused::Unknown));
         };
@@ -246,7 +204,8 @@ impl Latchkey {
             base: Arc::clone(&in_force.public_url),
         };
         let plan = Plan::new(&call, &in_force.rules, request.asked);
-        let (calls, wait) = self.rates.calls(&presentation.id, user, &host, plan.cost(), now);
+        let take = || self.rates.calls(&presentation.id, user, &host, plan.cost(), now);
+        let (calls, wait) = if request.follows { (plan.cost(), 0) } else { take() };
         if calls == 0 {
             return Err(Refusal::new(ErrorCode::RateLimited).after(wait));
         }
@@ -301,6 +260,7 @@ impl Latchkey {
                 if presentation.start.is_some() {
                     self.transact(presentation, call.now, work).await?
                 } else {
+                    self.metrics.decided(decision.name());
                     let outcomes = self.read(&key, work).await;
                     let token = decision.reply_token(&key.row);
                     (Admitted { key, token }, outcomes)
@@ -309,7 +269,7 @@ impl Latchkey {
             _ => self.transact(presentation, call.now, work).await?,
         };
         call.user = Some(admitted.key.subject.user);
-        let reply = plan.reply(&call, granted, outcomes);
+        let reply = plan.reply(&call, granted, outcomes, &self.metrics);
         let standing = KeyStanding {
             state: if admitted.token.is_some() { KeyState::Current } else { KeyState::Late },
             expires_at: instant::format(admitted.key.row.key_exp),
@@ -328,20 +288,20 @@ impl Latchkey {
         now: Millis,
         work: Vec<Work>,
     ) -> Result<(Admitted, Vec<Result<Replayable, Rejected>>), Refusal> {
-        let verdict = self
-            .store
-            .call(KeyCall {
-                id: presentation.id,
-                presented: presentation.presented,
-                start: presentation.start.clone(),
-                windows: presentation.in_force.windows,
-                limits: presentation.key_limits(),
-                now,
-                work,
-            })
-            .await?;
+        let call = KeyCall {
+            id: presentation.id,
+            presented: presentation.presented,
+            start: presentation.start.clone(),
+            windows: presentation.in_force.windows,
+            limits: presentation.key_limits(),
+            now,
+            work,
+        };
+        let writing = self.store.call(call).instrument(span!("store", operation = "write"));
+        let verdict = self.metrics.timed(Waited::Write, writing).await?;
         match verdict {
             Verdict::Refused(why) => {
+                self.metrics.turned_down(why);
                 if let Refused::Decided(decision) = why
                     && decision.revokes()
                 {
@@ -351,6 +311,10 @@ impl Latchkey {
                 Err(refused(why))
             }
             Verdict::Accepted { decision, key, outcomes } => {
+                self.metrics.decided(match decision {
+                    Accepted::Started => "start",
+                    Accepted::Decided(decision) => decision.name(),
+                });
                 let token = match decision {
                     Accepted::Started => {
                         Some(ReplyToken { generation: key.row.hi, branch: Some(key.row.branch) })
@@ -371,7 +335,9 @@ impl Latchkey {
         let mut outcomes = Vec::with_capacity(work.len());
         for work in work {
             if let Action::Read(read) = work.action {
-                let done = self.store.read(key.subject, read).await;
+                let reading = self.store.read(key.subject, read);
+                let reading = reading.instrument(span!("store", operation = "read"));
+                let done = self.metrics.timed(Waited::Read, reading).await;
                 outcomes.push(done.map(|done| Replayable { done, replayed: false }));
             }
         }

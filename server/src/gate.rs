@@ -4,6 +4,7 @@
 //! A layer, so that an address that is added later is behind it too; and one that allocates nothing for a
 //! request that may pass, since calls of keys are counted in tens of thousands a second.
 
+use crate::clock::Stopwatch;
 use crate::config::Protocol;
 use crate::error::Refusal;
 use crate::in_force::InForce;
@@ -11,20 +12,24 @@ use crate::latchkey::Latchkey;
 use crate::policy::{Client, DISABLED_FOR, Denied};
 use crate::reply::{Reply, Told, Write};
 use crate::tls::OverTls;
+use crate::traces::span;
 use crate::version::Version;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, header};
 use futures_util::future::{Either, Ready, ready};
 use latchkey_protocol::Millis;
 use latchkey_protocol::error::ErrorCode;
+use pin_project_lite::pin_project;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
+use tracing::{Span, field};
 
 /// What the gate knows of a request that has passed it.
 #[derive(Clone, Debug)]
@@ -106,7 +111,7 @@ impl Gate {
 
     fn refuse(&self, request: &Request, reply: Reply) -> Response<Body> {
         let origin = request.headers().get(header::ORIGIN).cloned();
-        (self.write)(reply.told(self.latchkey.now(), self.latchkey.request_id()), origin)
+        (self.write)(self.latchkey.tell(reply), origin)
     }
 }
 
@@ -131,7 +136,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Either<S::Future, Ready<Result<Response<Body>, Infallible>>>;
+    type Future = Either<Timed<S::Future>, Ready<Result<Response<Body>, Infallible>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -139,9 +144,57 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         match self.gate.turned_away(&mut request) {
-            None => Either::Left(self.inner.call(request)),
+            None => {
+                let span = span_of(&request);
+                let since = self.gate.latchkey.metrics.on.then(Stopwatch::start);
+                let (latchkey, protocol) = (Arc::clone(&self.gate.latchkey), self.gate.protocol);
+                let inner = span.in_scope(|| self.inner.call(request));
+                Either::Left(Timed { inner, span, since, latchkey, protocol })
+            }
             Some(refused) => Either::Right(ready(Ok(refused))),
         }
+    }
+}
+
+/// The span of a request, by its route and never by its address.
+fn span_of(request: &Request) -> Span {
+    let span = span!("request", method = field::Empty, route = field::Empty, status = field::Empty);
+    if !span.is_disabled() {
+        let known = [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS];
+        let method = known.iter().find(|known| *known == request.method());
+        span.record("method", method.map_or("other", Method::as_str));
+        let route = request.extensions().get::<MatchedPath>();
+        span.record("route", route.map_or("other", MatchedPath::as_str));
+    }
+    span
+}
+
+pin_project! {
+    /// A request under way, whose time is taken.
+    pub(crate) struct Timed<F> {
+        #[pin]
+        inner: F,
+        span: Span,
+        since: Option<Stopwatch>,
+        latchkey: Arc<Latchkey>,
+        protocol: Option<Protocol>,
+    }
+}
+
+impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Timed<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        let answer = std::task::ready!(this.inner.poll(context));
+        if let Ok(response) = &answer {
+            this.span.record("status", response.status().as_u16());
+        }
+        if let Some(since) = this.since.take() {
+            this.latchkey.metrics.answered(*this.protocol, since.elapsed());
+        }
+        Poll::Ready(answer)
     }
 }
 

@@ -15,6 +15,33 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Err
     }
 }
 
+/// The path of the first text, or of the object with the first name, that holds U+0000: PostgreSQL keeps no such
+/// text, and what one backend refuses no other may take.
+pub(crate) fn nul(members: &Map<String, Value>) -> Option<String> {
+    fn within(value: &Value, path: &str) -> Option<String> {
+        match value {
+            Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+            Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| {
+                within(item, "").map(|rest| joined(&format!("{path}[{at}]"), &rest))
+            }),
+            Value::Object(members) => nul(members).map(|rest| joined(path, &rest)),
+            _ => None,
+        }
+    }
+    // Paths are written on the way back, so that good input pays for none.
+    members.iter().find_map(|(name, value)| {
+        if name.contains('\0') {
+            return Some(String::new());
+        }
+        within(value, "").map(|rest| joined(name, &rest))
+    })
+}
+
+fn joined(path: &str, rest: &str) -> String {
+    let dot = if path.is_empty() || rest.is_empty() || rest.starts_with('[') { "" } else { "." };
+    format!("{path}{dot}{rest}")
+}
+
 /// A value without repeated members at any depth.
 struct Once(Value);
 
@@ -100,6 +127,50 @@ mod tests {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
         assert!(object(br#"{"a":{"a":1},"b":{"a":2}}"#).is_ok());
+    }
+
+    #[test]
+    fn the_text_with_a_nul_is_named() {
+        let found = |value: Value| nul(value.as_object().unwrap());
+        for (value, path) in [
+            (json!({"a": "\0"}), "a"),
+            (json!({"a": "é\0", "b": 1}), "a"),
+            (json!({"a": [1, "x", {"b": "\0"}]}), "a[2].b"),
+            (json!({"a": [["\0"]]}), "a[0][0]"),
+            (json!({"a": {"b": [{"c": {"d": "x\0y"}}]}}), "a.b[0].c.d"),
+            (json!({"a": {"b\0": 1}}), "a"),
+            (json!({"\0": 1}), ""),
+        ] {
+            assert_eq!(found(value.clone()).as_deref(), Some(path), "{value}");
+        }
+        assert_eq!(found(json!({"a": ["", "0", "\\0", "\u{1}", null, 0, {"b": {}}]})), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_nul_is_found_wherever_it_is(value in any_value()) {
+            // serde_json writes one as an escape, and each backslash as two.
+            let text = value.to_string().replace("\\\\", "");
+            let members = Map::from_iter([("in".to_owned(), value)]);
+            proptest::prop_assert_eq!(nul(&members).is_some(), text.contains("\\u0000"));
+        }
+    }
+
+    fn any_value() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let text = || "[\0a\\\\u0]{0,3}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            text().prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::vec((text(), inner), 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
     }
 
     #[test]

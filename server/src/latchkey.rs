@@ -7,9 +7,12 @@ use crate::host::body::BodyRoom;
 use crate::in_force::InForce;
 use crate::keys::launch::{self, OpenLaunch};
 use crate::keys::mint::{self, MintError};
+use crate::metrics::Metrics;
 use crate::owners::Owners;
 use crate::rate::Rates;
+use crate::reply::{Reply, Told};
 use crate::secrets::{Secrets, SecretsError, make_folder};
+use crate::starting::Starting;
 use crate::store::{self, Ended, SharedStore, StoreError};
 use crate::tls::{self, Tls};
 use arc_swap::ArcSwap;
@@ -17,9 +20,9 @@ use latchkey_protocol::Millis;
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::token::KeyId;
 use std::fs::{File, TryLockError};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -59,6 +62,13 @@ pub struct Latchkey {
     pub(crate) rates: Rates,
     pub(crate) read_deadline: Duration,
     pub(crate) host_bodies: BodyRoom,
+    pub(crate) metrics: Metrics,
+    /// Where Prometheus asks, until it is served.
+    metrics_listener: Mutex<Option<TcpListener>>,
+    metrics_address: Option<SocketAddr>,
+    /// How long to tell that it stops.
+    pub(crate) drain: Duration,
+    draining: AtomicBool,
     /// Notified when there may be events for webhooks.
     pub(crate) posted: Arc<Notify>,
     boot: u32,
@@ -86,17 +96,38 @@ impl Latchkey {
         clock: Arc<dyn Clock>,
         entropy: Entropy,
     ) -> Result<Arc<Self>, StartError> {
+        Self::open_from(config, clock, entropy, &Starting::on(None)?)
+    }
+
+    /// The same, telling meanwhile how far it is.
+    ///
+    /// # Errors
+    /// As [`Latchkey::open`].
+    pub fn open_from(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Entropy,
+        starting: &Starting,
+    ) -> Result<Arc<Self>, StartError> {
         let place = config.store_place()?;
         let certificate = tls::read(&config.tls)?;
         make_folder(&config.data)?;
         let lock = lock(&config.data)?;
         let secrets = Secrets::open(config, &entropy, clock.now())?;
         let server = i64::from_be_bytes(entropy.bytes());
+        starting.migrates();
         let (store, ended) = store::open(&place, config.store.share(), server, clock.now())?;
         let in_force = InForce::new(config, secrets)?;
+        let metrics_listener = config.metrics_address()?.map(TcpListener::bind).transpose()?;
+        let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         store.subscribe(in_force.webhooks.subscriptions());
         Ok(Arc::new(Self {
             posted: store.posted(),
+            metrics: Metrics::new(&store.meter(), metrics_address.is_some()),
+            metrics_listener: Mutex::new(metrics_listener),
+            metrics_address,
+            drain: config.drain,
+            draining: AtomicBool::new(false),
             store,
             in_force: ArcSwap::from_pointee(in_force),
             listen: config.listen,
@@ -206,6 +237,34 @@ impl Latchkey {
         format!("{:08x}{:08x}", self.boot, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Where Prometheus asks, if it may: with the port that was free if the setting says 0.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The listener of [`Latchkey::metrics_address`]. Only the first caller is given it.
+    pub(crate) fn take_metrics_listener(&self) -> Option<TcpListener> {
+        self.metrics_listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Says from now on at `/readyz` that the server stops.
+    pub fn begin_to_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// What is told, with its name and time; a refusal is counted.
+    pub(crate) fn tell(&self, reply: Reply) -> Told {
+        if let Some(code) = reply.refusal_code() {
+            self.metrics.refused(code);
+        }
+        reply.told(self.now(), self.request_id())
+    }
+
     /// Resolves when everything accepted is on disk and the store is closed, which happens after
     /// the last share of this state is gone. Only the first caller is told.
     pub(crate) fn take_ended(&self) -> Option<Ended> {
@@ -215,7 +274,7 @@ impl Latchkey {
 
 /// The writer trusts its memory, so no other process may write beside it. The lock is the operating
 /// system's and goes with the process, however that ends.
-fn lock(folder: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StartError> {
     let path = folder.join("latchkey.lock");
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
     match file.try_lock() {

@@ -12,11 +12,15 @@
 //! * `legacy` — older wires onto the same calls: forms for Flash movies.
 //! * [`webhooks`] — telling hosts what happened.
 //! * [`store`] — what is kept. [`embed`] — a key in a page. [`session`] — login sessions for hosts built on this library.
+//! * [`metrics`], [`traces`], `readiness` — what operators watch.
+//! * [`moving`], [`backup`] — the data as a whole, from one place to another.
 //! * [`config`], [`secrets`], [`clock`] — what the operator and the machine give.
 //!
 //! A host that is written in Rust opens a [`Latchkey`], mints launch tokens with [`Latchkey::mint`], writes
 //! them into its pages with [`embed`], and serves [`router::router`] beside its own.
 
+mod asked;
+pub mod backup;
 pub mod call;
 pub mod clock;
 pub mod config;
@@ -32,12 +36,15 @@ mod json;
 pub mod keys;
 mod latchkey;
 mod legacy;
+pub mod metrics;
+pub mod moving;
 pub mod openapi;
 mod owners;
 mod plan;
 pub mod policy;
 pub mod process;
 pub mod rate;
+mod readiness;
 pub mod reply;
 mod request;
 pub mod router;
@@ -45,13 +52,16 @@ mod sdk;
 pub mod secrets;
 mod serve;
 pub mod session;
+mod starting;
 pub mod state;
 pub mod store;
 mod tls;
+pub mod traces;
 mod unload;
 pub mod version;
 pub mod webhooks;
 
 pub use latchkey::{Latchkey, StartError};
 pub use serve::{serve, serve_opened, serve_router};
+pub use starting::Starting;
 pub use tls::OverTls;

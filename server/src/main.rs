@@ -9,12 +9,13 @@ use latchkey_server::host::client;
 use latchkey_server::keys::mint;
 use latchkey_server::process::{reload_at_hangup, start_log, stop_signal};
 use latchkey_server::secrets::Secrets;
-use latchkey_server::{Latchkey, serve_opened};
+use latchkey_server::{Latchkey, Starting, backup, moving, serve_opened};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A call is many small pieces of memory, made on one thread and freed on another.
@@ -51,6 +52,34 @@ enum Command {
     Webhooks {
         #[command(subcommand)]
         command: WebhooksCommand,
+    },
+    /// Move all data of a stopped server to another database, and compare both at the end. One that was
+    /// interrupted goes on.
+    Copy {
+        #[command(flatten)]
+        settings: Settings,
+        /// Where the data is: sqlite:FILE or postgres://user:password@host/database.
+        #[arg(long)]
+        from: String,
+        /// Where it is to go: an empty database, or one that does not exist yet.
+        #[arg(long)]
+        to: String,
+    },
+    /// Copy the SQLite database to a file, while the server runs, and check the copy.
+    Backup {
+        #[command(flatten)]
+        settings: Settings,
+        /// File to be made.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Put such a copy into a data folder that has no database. The server must not run.
+    Restore {
+        #[command(flatten)]
+        settings: Settings,
+        /// The copy.
+        #[arg(long)]
+        from: PathBuf,
     },
     /// Read the settings, say what is wrong with them or what they come to.
     CheckConfig {
@@ -197,6 +226,9 @@ fn main() -> ExitCode {
         Command::Mint(mint) => print_token(&mint),
         Command::Host { command: HostCommand::Call(call) } => call_as_host(&call),
         Command::Webhooks { command } => call_as_host(&command.into_call()),
+        Command::Copy { settings, from, to } => copy(&settings, &from, &to),
+        Command::Backup { settings, to } => back_up(&settings, &to),
+        Command::Restore { settings, from } => restore(&settings, &from),
         Command::CheckConfig { settings } => check(&settings),
     };
     match done {
@@ -217,22 +249,42 @@ fn say(to: &mut dyn Write, line: &str) {
 fn run(settings: Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
     let started = settings.load()?;
     let mut config = started.clone();
-    start_log(&config)?;
+    let traces = start_log(&config)?;
     let listener = TcpListener::bind(listen.unwrap_or(config.listen))
         .map_err(|error| format!("{}: {error}", listen.unwrap_or(config.listen)))?;
     config.listen = listener.local_addr()?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let latchkey = Latchkey::open(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let plain = !config.tls.is_on();
+        let starting = Arc::new(Starting::on(plain.then_some(&listener))?);
+        tracing::info!(address = %config.listen, "starting");
+        let latchkey = {
+            let (config, starting) = (config.clone(), Arc::clone(&starting));
+            let open = move || {
+                Latchkey::open_from(&config, Arc::new(SystemClock), Entropy::System, &starting)
+            };
+            tokio::task::spawn_blocking(open).await??
+        };
+        if let Some(starting) = Arc::into_inner(starting) {
+            starting.end().await;
+        }
         let secrets = latchkey.secrets();
         let (path, made) = (secrets.path.display().to_string(), secrets.made);
         tracing::info!(secrets = path, made, "open");
+        if let Some(address) = latchkey.metrics_address() {
+            tracing::info!(%address, "metrics at /metrics");
+        }
         // Before the line that says that it is ready: from then on signals may come.
         let shutdown = stop_signal()?;
         reload_at_hangup(&latchkey, started, move || settings.load())?;
         let scheme = if config.tls.is_on() { "https" } else { "http" };
         say(&mut std::io::stdout(), &format!("listening on {scheme}://{}", config.listen));
         Ok(serve_opened(listener, latchkey, shutdown).await?)
-    })
+    });
+    if let Some(traces) = traces {
+        traces.flush();
+    }
+    served
 }
 
 fn print_token(mint: &Mint) -> Result<(), Box<dyn Error>> {
@@ -315,6 +367,21 @@ fn call_as_host(call: &HostCall) -> Result<(), Box<dyn Error>> {
     let (status, answer) = runtime.block_on(client::send(&server, request, &by))?;
     say(&mut std::io::stdout(), &String::from_utf8_lossy(&answer));
     if (200..300).contains(&status) { Ok(()) } else { Err(format!("status {status}").into()) }
+}
+
+fn copy(settings: &Settings, from: &str, to: &str) -> Result<(), Box<dyn Error>> {
+    let config = settings.load()?;
+    Ok(moving::copy(from, to, &config.data, &mut std::io::stdout())?)
+}
+
+fn back_up(settings: &Settings, to: &Path) -> Result<(), Box<dyn Error>> {
+    let place = settings.load()?.store_place()?;
+    Ok(backup::backup(&place, to, &mut std::io::stdout())?)
+}
+
+fn restore(settings: &Settings, from: &Path) -> Result<(), Box<dyn Error>> {
+    let place = settings.load()?.store_place()?;
+    Ok(backup::restore(from, &place, &mut std::io::stdout())?)
 }
 
 fn check(settings: &Settings) -> Result<(), Box<dyn Error>> {

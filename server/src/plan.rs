@@ -1,8 +1,9 @@
 //! The calls of a request: what each asks of the store, and what is answered to each.
 
-use crate::call::{Asked, Call, RawCall, fingerprint};
+use crate::call::{Asked, Call, RawCall};
 use crate::error::Refusal;
-use crate::functions::{self, Function};
+use crate::functions::{self, Function, storable};
+use crate::metrics::Metrics;
 use crate::policy::{Denied, Rules};
 use crate::reply::{Json, Reply};
 use crate::store::{Done, Operation, Rejected, Replayable, Work};
@@ -12,6 +13,7 @@ use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::Mode;
 use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// How many of the calls the rates let through, and the seconds to wait for one more.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ enum Shape {
 
 struct Planned {
     id: Option<String>,
+    /// The function that was asked for, as this program calls it; nothing, if it has none of that name.
+    function: &'static str,
     /// The work is gone once it is handed out.
     planned: Result<(Renderer, Option<Work>), Refusal>,
 }
@@ -55,8 +59,11 @@ impl Renderer {
 
 impl Plan {
     pub(crate) fn new(call: &Call, rules: &Rules, asked: Asked) -> Self {
-        let plan =
-            |raw: RawCall| Planned { id: raw.id.clone(), planned: plan_call(call, rules, raw) };
+        let plan = |raw: RawCall| Planned {
+            id: raw.id.clone(),
+            function: functions::find(&raw.function).map_or("", |known| known.name()),
+            planned: plan_call(call, rules, raw),
+        };
         match asked {
             Asked::One(raw) => Self { shape: Shape::One, calls: vec![plan(raw)] },
             Asked::Batch(raw) => {
@@ -66,7 +73,10 @@ impl Plan {
                 let planned = authorise(call, rules, "recent", &Map::new())
                     .and_then(|_| functions::Entry::plan(call, &id))
                     .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
-                Self { shape: Shape::One, calls: vec![Planned { id: None, planned }] }
+                Self {
+                    shape: Shape::One,
+                    calls: vec![Planned { id: None, function: "recent", planned }],
+                }
             }
         }
     }
@@ -87,12 +97,13 @@ impl Plan {
         call: &Call,
         granted: Granted,
         outcomes: Vec<Result<Replayable, Rejected>>,
+        metrics: &Metrics,
     ) -> Reply {
         let denied = self.denied();
         let mut outcomes = outcomes.into_iter();
         let limited = || Refusal::new(ErrorCode::RateLimited).after(granted.wait);
         let mut finished = self.calls.into_iter().enumerate().map(|(at, planned)| {
-            let Planned { id, planned } = planned;
+            let Planned { id, function, planned } = planned;
             let outcome = if at >= granted.calls {
                 Finished::NotRun(limited())
             } else {
@@ -101,6 +112,7 @@ impl Plan {
                     Err(refusal) => Finished::Failed(refusal),
                 }
             };
+            metrics.call(function, outcome.told());
             (id, outcome)
         });
         match self.shape {
@@ -149,6 +161,14 @@ enum Finished {
 }
 
 impl Finished {
+    /// Whether it was done again, or why not at all.
+    fn told(&self) -> Result<bool, ErrorCode> {
+        match self {
+            Self::Done(_, replayed) => Ok(*replayed),
+            Self::Failed(refusal) | Self::NotRun(refusal) => Err(refusal.code),
+        }
+    }
+
     fn on_the_wire(self, id: Option<String>) -> CallOutcome<Json> {
         let blank = |status| CallOutcome { id, status, result: None, replayed: false, error: None };
         match self {
@@ -211,6 +231,7 @@ fn plan_call(
             return Err(Refusal::field(ErrorCode::ForeignSubject, name));
         }
     }
+    storable(&raw.args)?;
     let action = function.plan(call, &raw.args)?;
     let operation = match raw.id {
         Some(id) if function.writes(&raw.args) => {
@@ -246,4 +267,12 @@ fn content(function: &str, mut args: Map<String, Value>) -> [u8; 16] {
         }
     }
     fingerprint(&serde_json::json!([function, args]))
+}
+
+/// A short fingerprint of what is asked, from its canonical JSON (members in order of their names).
+pub(crate) fn fingerprint(value: &Value) -> [u8; 16] {
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
 }

@@ -2,33 +2,47 @@
 
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::latchkey::Latchkey;
+use crate::traces::{self, Traces};
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// Starts the log on standard error, as `[log]` says. Standard output is left to the lines that other
+/// Starts the log on standard error, as `[log]` says, and the sending of spans, as `[tracing]` says: the way to flush them. Standard output is left to the lines that other
 /// programs wait for.
 ///
 /// # Errors
 /// When `log.level` is no level.
-pub fn start_log(config: &Config) -> Result<(), ConfigError> {
+pub fn start_log(config: &Config) -> Result<Option<Traces>, ConfigError> {
     let filter = EnvFilter::try_new(&config.log.level)
         .map_err(|_| ConfigError::value("log.level", "write error, warn, info, debug or trace"))?;
     // The driver of PostgreSQL tells the values of its statements: names, comments, ids of web sessions.
-    let quiet = ["tokio_postgres=warn", "tokio_postgres::query=warn"];
+    let quiet = ["tokio_postgres=warn", "tokio_postgres::query=warn", SPANS_OFF];
     let filter = quiet
         .into_iter()
         .filter_map(|directive| directive.parse().ok())
         .fold(filter, EnvFilter::add_directive);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
+    // A line that cannot be written, as on a full disk, is lost. To complain of it in the same place would panic.
+    let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = match config.log.format {
+        LogFormat::Text => lines.with_ansi(false).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    };
+    let log = tracing_subscriber::registry().with(lines);
+    if config.tracing.otlp.is_empty() {
+        log.init();
+        return Ok(None);
     }
-    Ok(())
+    let (spans, traces) = traces::layer(&config.tracing.otlp)?;
+    log.with(spans).init();
+    Ok(Some(traces))
 }
+
+/// Spans are for a collector: the log is read line by line.
+const SPANS_OFF: &str = "latchkey_spans=off";
 
 /// Resolves at the first SIGTERM or SIGINT.
 ///

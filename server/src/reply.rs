@@ -66,6 +66,11 @@ impl Reply {
         Self { lines, ..self }
     }
 
+    /// The code of a refusal, if it is one.
+    pub(crate) fn refusal_code(&self) -> Option<ErrorCode> {
+        self.outcome.as_ref().err().map(|refusal| refusal.code)
+    }
+
     /// With what the presenter is entitled to.
     pub fn with_key(self, token: Option<String>, key: KeyStanding) -> Self {
         Self { token, key: Some(key), ..self }

@@ -118,7 +118,7 @@ impl Arrived {
         let Arrival { in_force, client, version } = self.arrival;
         let sent = reserved.sent;
         let address = client.address;
-        Ok(KeyRequest { token, origin, address, in_force, version, sent, asked })
+        Ok(KeyRequest { token, origin, address, in_force, version, sent, follows: false, asked })
     }
 
     /// The key, from the header or the body. Cookies are never looked at.

@@ -12,6 +12,7 @@ use crate::host::{activity_log, directory, grades, keys, sessions, submissions, 
 use crate::latchkey::Latchkey;
 use crate::legacy::{crossdomain, form, hacp, scorm};
 use crate::openapi;
+use crate::readiness::ready;
 use crate::reply::{Reply, Told, Write, allow_origin};
 use crate::request::{Arrived, read_body};
 use crate::sdk;
@@ -198,12 +199,14 @@ pub(crate) async fn finish(
     request: Result<KeyRequest, Refusal>,
     write: Write,
 ) -> Response<Body> {
-    let (now, request_id) = (latchkey.now(), latchkey.request_id());
     let reply = match request {
-        Ok(request) => to_the_end(async move { latchkey.answer(request).await }).await,
+        Ok(request) => {
+            let latchkey = Arc::clone(&latchkey);
+            to_the_end(async move { latchkey.answer(request).await }).await
+        }
         Err(refusal) => Reply::refused(refusal),
     };
-    write(reply.told(now, request_id), origin)
+    write(latchkey.tell(reply), origin)
 }
 
 async fn preflight(headers: HeaderMap) -> Response<Body> {
@@ -253,18 +256,11 @@ async fn nowhere(State(latchkey): Shared, headers: HeaderMap) -> Response<Body> 
     refuse(&latchkey, &headers, ErrorCode::NotFound)
 }
 
-async fn ready(State(latchkey): Shared, headers: HeaderMap) -> Response<Body> {
-    match latchkey.store().ping().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => answer_refusal(&latchkey, &headers, error.into()),
-    }
-}
-
 pub(crate) fn refuse(latchkey: &Latchkey, headers: &HeaderMap, code: ErrorCode) -> Response<Body> {
     answer_refusal(latchkey, headers, code.into())
 }
 
 fn answer_refusal(latchkey: &Latchkey, headers: &HeaderMap, refusal: Refusal) -> Response<Body> {
     let origin = headers.get(header::ORIGIN).cloned();
-    Reply::refused(refusal).into_response(latchkey.now(), latchkey.request_id(), origin)
+    latchkey.tell(Reply::refused(refusal)).json(origin)
 }

@@ -11,7 +11,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::TokioTimer;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How long requests under way may take after the server was told to stop.
@@ -45,6 +45,10 @@ pub async fn serve_opened(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
     let ended = latchkey.take_ended();
+    let figures = latchkey
+        .take_metrics_listener()
+        .map(|listener| tokio::spawn(crate::metrics::serve(listener, Arc::downgrade(&latchkey))));
+    let shutdown = drained(Arc::downgrade(&latchkey), shutdown);
     let sweeper = tokio::spawn(sweep(Arc::clone(&latchkey)));
     let messenger = tokio::spawn(deliver(Arc::clone(&latchkey)));
     let (deadline, tls) = (latchkey.read_deadline, latchkey.tls.clone());
@@ -55,6 +59,9 @@ pub async fn serve_opened(
     let served = serve_over(listener, tls, router, deadline, shutdown).await;
     sweeper.abort();
     messenger.abort();
+    if let Some(figures) = figures {
+        figures.abort();
+    }
     // Aborting is asked, not done: its share of the store is gone once it has ended.
     let _ = sweeper.await;
     let _ = messenger.await;
@@ -64,6 +71,18 @@ pub async fn serve_opened(
         tracing::debug!("somebody else still uses the store");
     }
     served
+}
+
+/// Told to stop, it says so at `/readyz` for a while before it takes no more connections.
+async fn drained(latchkey: Weak<Latchkey>, shutdown: impl Future<Output = ()> + Send + 'static) {
+    shutdown.await;
+    let Some(pause) = latchkey.upgrade().map(|latchkey| {
+        latchkey.begin_to_drain();
+        latchkey.drain
+    }) else {
+        return;
+    };
+    tokio::time::sleep(pause).await;
 }
 
 /// Serves any router the same way: no delay, a deadline for the head of each request, an orderly end.

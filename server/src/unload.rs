@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 /// Runs `work`; whoever stops waiting for it does not stop it.
 pub(crate) fn to_the_end<F>(work: F) -> impl Future<Output = F::Output>
@@ -43,7 +44,7 @@ where
 {
     fn drop(&mut self) {
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(work);
+            runtime.spawn(work.in_current_span());
         }
     }
 }

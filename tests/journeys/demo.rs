@@ -1,7 +1,7 @@
 //! The demo, as a newcomer walks through it.
 
-use crate::stage::books::Database;
 use crate::stage::browser::Browser;
+use crate::stage::database::Database;
 use crate::stage::hands::{Hand, fits, narrow};
 use crate::stage::tab::Tab;
 use latchkey_demo::accounts::PASSWORD;
@@ -33,9 +33,11 @@ impl Walk {
         let data = folder.path().join("demo");
         let [site, api] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let address = format!("http://{}", site.local_addr().unwrap());
-        let database = Database::of(&data);
+        let database = Database::fresh(&data);
+        let config = folder.path().join("settings.toml");
+        std::fs::write(&config, format!("[store]\nurl = {:?}\n", database.url())).unwrap();
         tokio::spawn(async move {
-            let options = Options { data, neighbour, ..Options::default() };
+            let options = Options { data, config: Some(config), neighbour, ..Options::default() };
             run(site, api, &options, std::future::pending()).await.unwrap();
         });
         let browser = Browser::start().await;

@@ -46,6 +46,9 @@ journeys! {
 mod activities;
 mod aicc;
 mod demo;
+mod films;
+mod movies;
 mod packages;
 mod php;
 mod plugin;
+mod runtimes;

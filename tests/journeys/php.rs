@@ -1,8 +1,8 @@
 //! A site in another language: the page that `docs/hosts.md` shows, served by PHP itself.
 
 use crate::stage::PATIENCE;
-use crate::stage::books::Database;
 use crate::stage::browser::Browser;
+use crate::stage::database::Database;
 use crate::stage::program::Program;
 use std::net::TcpListener;
 use std::path::Path;
@@ -48,9 +48,11 @@ async fn php(latch: &str) -> (Child, String) {
 async fn a_page_of_a_php_site_is_graded() {
     let folder = tempfile::tempdir().unwrap();
     let (settings, data) = (folder.path().join("latchkey.toml"), folder.path().join("data"));
+    let database = Database::fresh(&data);
     let text = format!(
-        "data = {:?}\n[[hosts]]\nid = \"school\"\nsecrets = [{{ number = 1, secret = \"{SECRET}\" }}]\n",
-        data.display().to_string()
+        "data = {:?}\n[store]\nurl = {:?}\n[[hosts]]\nid = \"school\"\nsecrets = [{{ number = 1, secret = \"{SECRET}\" }}]\n",
+        data.display().to_string(),
+        database.url()
     );
     std::fs::write(&settings, text).unwrap();
     let server = Program::start(&settings, "127.0.0.1:0").await;
@@ -87,7 +89,6 @@ async fn a_page_of_a_php_site_is_graded() {
     assert_eq!(status, 403);
 
     // A renewal ends the key that it replaces, whichever of its tokens the page holds.
-    let database = Database::of(&data);
     for (held, ended) in [("launch", 1), ("session", 2)] {
         let held = format!("started().then((tokens) => tokens.{held})");
         let with = "(token) => fetch('/latchkey/renew/quiz-1', {

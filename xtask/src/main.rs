@@ -17,7 +17,8 @@ cargo xtask build               release build of the server and the demo
 cargo xtask wasm                the SDK as a WebAssembly module, in client-wasm/npm/dist
 cargo xtask web                 what pages of the demo load: WebAssembly built, npm packages fetched
 cargo xtask bench [-- OPTIONS]  measure the server against a bare axum handler
-cargo xtask generate            write again what is derived from the code: docs and types
+cargo xtask soak [--minutes N]  servers on PostgreSQL under load, one fault after the other; ten minutes
+cargo xtask generate            write again what is derived from the code: docs, types, the movie
 ";
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "wasm" => wasm::module(),
         "web" => wasm::web(),
         "bench" => bench(&rest),
+        "soak" => soak(&rest),
         "generate" => generate(),
         "" | "help" | "--help" => {
             run::say(HELP);
@@ -70,8 +72,17 @@ fn bench(options: &[String]) -> Outcome {
     cargo(&args)
 }
 
+fn soak(options: &[String]) -> Outcome {
+    tools::postgres()?;
+    tools::fleet()?;
+    let mut args = vec!["run", "-p", "latchkey-fleet", "--bin", "latchkey-soak", "--"];
+    args.extend(options.iter().map(String::as_str));
+    cargo(&args)
+}
+
 fn generate() -> Outcome {
     cargo(&["run", "-p", "latchkey-server", "--example", "generate"])?;
+    cargo(&["run", "-p", "latchkey-movie"])?;
     tools::npm_packages("js-shim")?;
     node("js-shim", &["run", "types"])
 }

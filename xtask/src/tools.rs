@@ -41,6 +41,12 @@ pub(crate) fn postgres() -> Outcome {
     debian_by("sh", &["-c", there], &["postgresql-15"])
 }
 
+/// What several servers are tested with: nginx before them, and clocks that are wrong.
+pub(crate) fn fleet() -> Outcome {
+    debian_by("nginx", &["-v"], &["nginx-light"])?;
+    debian("faketime", &["faketime"])
+}
+
 /// Schemathesis, which makes requests from a description.
 pub(crate) fn schemathesis() -> Result<PathBuf, String> {
     python_packages("xtask/requirements.txt")?;

@@ -1,6 +1,6 @@
 //! An activity's page: the widget with its key, and what the class is doing.
 
-use super::{Frame, back, guest, lab, scorm};
+use super::{Frame, aicc, back, film, guest, lab, scorm};
 use crate::accounts::Role;
 use crate::course::{self, Activity, Widget};
 use crate::guard;
@@ -29,12 +29,15 @@ pub(crate) async fn page(
     let frame = Frame {
         title: activity.title,
         account: Some(&login.account),
-        script: Some(activity.widget.script()),
+        script: activity.widget.script(),
     };
     let place = Place {
         preview: login.account.role == Role::Teacher,
         name: format!("{}.{}.{attempt}", login.account.id, activity.id),
     };
+    // A movie or a lesson with a key of its own has the only one in its page.
+    let given = matches!(activity.widget, Widget::Reel | Widget::Aicc);
+    let block = if given { String::new() } else { block };
     let page = frame.around(html! {
         (PreEscaped(block))
         (back("/course", activity.course.title))
@@ -42,6 +45,9 @@ pub(crate) async fn page(
             Widget::Guest => (guest::around(&site, activity, &place)),
             Widget::Scorm => (scorm::around(&site, activity, site.origin_of(&headers)).await?),
             Widget::Lab => (lab::page(&site, activity, &place)),
+            Widget::Film => (film::with_page(&site, activity, &place)),
+            Widget::Reel => (film::alone(&site, activity, &token)),
+            Widget::Aicc => (aicc::around(&site, activity, &token)),
             _ => div.workplace { (widget(&site, activity, activity.title, &place, stage())) (recent()) },
         }
     });

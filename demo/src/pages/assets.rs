@@ -13,10 +13,11 @@ const WORKER: &str = "query-worker.js";
 /// What a worker may do is said by its own headers. No other script of the site may compile WebAssembly but the laboratory's.
 const WORKER_POLICY: &str =
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
-const FILES: [(&str, &str, &str); 16] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("site.css", "text/css; charset=utf-8", include_str!("../../web/site.css")),
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("activity.js", SCRIPT, include_str!("../../web/activity.js")),
+    ("film.js", SCRIPT, include_str!("../../web/film.js")),
     ("guest.js", SCRIPT, include_str!("../../web/guest.js")),
     ("height.js", SCRIPT, include_str!("../../web/height.js")),
     ("lab.js", SCRIPT, include_str!("../../web/lab.js")),
@@ -28,6 +29,7 @@ const FILES: [(&str, &str, &str); 16] = [
     (WORKER, SCRIPT, include_str!("../../web/query-worker.js")),
     ("questions.js", SCRIPT, include_str!("../../web/questions.js")),
     ("quiz.js", SCRIPT, include_str!("../../web/quiz.js")),
+    ("ruffle-settings.js", SCRIPT, include_str!("../../web/ruffle-settings.js")),
     ("sort.js", SCRIPT, include_str!("../../web/sort.js")),
     ("times.js", SCRIPT, include_str!("../../web/times.js")),
 ];

@@ -166,11 +166,27 @@ fn picture(widget: Widget) -> Markup {
                     circle class="water" cx="160" cy="96" r="11" {}
                     circle class="sun" cx="197" cy="86" r="11" {}
                 },
+                Widget::Film | Widget::Reel => {
+                    path class="far" d="M150 60 196 22l30 24 40-34 54 50v20z" {}
+                    path class="snow" d="m266 12-15 13 8-2 7 6 8-6 10 4z" {}
+                    path class="swing" d="M300 66q-60 6-90 14t-50 4-56-8-20 22-10 24" {}
+                    circle class="sun" cx="226" cy="77" r="7" {}
+                    circle class="sun" cx="158" cy="84" r="7" {}
+                    circle class="sun" cx="104" cy="78" r="7" {}
+                    path class="water" d="M0 108q60-12 130 12H0z" {}
+                },
                 Widget::Scorm => {
                     path class="far" d="M0 90q40-30 80 0t80 0 80 0 80 0v30H0z" {}
                     path class="water" d="M0 104q40-22 80 0t80 0 80 0 80 0v16H0z" {}
                     path class="snow" d="M116 34l44-18 44 18v44l-44 18-44-18z" {}
                     path class="near" d="M116 34l44 18v44l-44-18z m88 0-44 18v44l44-18z" {}
+                },
+                Widget::Aicc => {
+                    path class="far" d="M0 78q50-22 110-8t110-4 100 2v52H0z" {}
+                    path class="water" d="M0 88q20-6 40 0t40 0 40 0 40 0 40 0 40 0 40 0 40 0v32H0z" {}
+                    path class="near" d="M84 92V52h32v40z" {}
+                    path class="snow" d="m200 92 20-52 20 52z" {}
+                    path class="sun" d="M152 92V70h16v22z" {}
                 },
                 Widget::Query => {
                     path class="snow" d="M62 26h196v80H62z" {}

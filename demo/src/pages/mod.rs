@@ -1,9 +1,11 @@
 //! What people see: a module for each page, and here what they share.
 
 pub(crate) mod activity;
+pub(crate) mod aicc;
 pub(crate) mod assets;
 pub(crate) mod course;
 pub(crate) mod error;
+pub(crate) mod film;
 pub(crate) mod gradebook;
 pub(crate) mod guest;
 pub(crate) mod insight;

@@ -60,11 +60,19 @@ impl Config {
             }
         }
         self.check_tls()?;
+        if self.store.keep_log > 0 && self.store.url.starts_with("sqlite:") {
+            let problem = "SQLite keeps its log whole, as one chain: leave it 0, or use PostgreSQL";
+            return Err(ConfigError::value("store.keep_log", problem));
+        }
         // Networks, functions, roles: what can be compiled is good.
         Rules::new(&self)?;
         Webhooks::new(&self)?;
         self.check_webhooks()?;
         self.check_legacy()?;
+        self.metrics_address()?;
+        if !self.tracing.otlp.is_empty() {
+            crate::traces::address(&self.tracing.otlp)?;
+        }
         Ok(self)
     }
 

@@ -12,8 +12,8 @@ mod webhooks;
 pub use error::ConfigError;
 pub use hosts::{HostConfig, HostSecret, secret_bytes};
 pub use sections::{
-    KeysConfig, LegacyConfig, LimitsConfig, LogConfig, LogFormat, Protocol, ProxyHeader,
-    StoreConfig, TlsConfig,
+    KeysConfig, LegacyConfig, LimitsConfig, LogConfig, LogFormat, MetricsConfig, Protocol,
+    ProxyHeader, StoreConfig, TlsConfig, TracingConfig,
 };
 pub use webhooks::{WebhookConfig, WebhooksConfig};
 
@@ -56,6 +56,9 @@ pub struct Config {
     pub proxy_header: ProxyHeader,
     /// Whether requests that came over plain HTTP are refused.
     pub require_https: bool,
+    /// How long `/readyz` tells that the server stops before it takes no more connections.
+    #[serde(deserialize_with = "sections::duration")]
+    pub drain: Duration,
     /// `[capabilities]`: what each role may call; no role is restricted if empty.
     #[serde(default)]
     pub capabilities: BTreeMap<String, Vec<String>>,
@@ -69,6 +72,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
+    /// `[tracing]`
+    pub tracing: TracingConfig,
     /// `[legacy]`
     pub legacy: LegacyConfig,
     /// `[webhooks]`
@@ -124,15 +131,33 @@ impl Config {
             ("store.group", self.store.group != new.store.group),
             ("store.writers", self.store.writers != new.store.writers),
             ("store.connections", self.store.connections != new.store.connections),
+            ("store.keep_log", self.store.keep_log != new.store.keep_log),
             ("log.level", self.log.level != new.log.level),
             ("log.format", self.log.format != new.log.format),
             ("limits.read_deadline", self.limits.read_deadline != new.limits.read_deadline),
+            ("drain", self.drain != new.drain),
+            ("metrics.listen", self.metrics != new.metrics),
+            ("tracing.otlp", self.tracing != new.tracing),
             ("limits.host_body", self.limits.host_body != new.limits.host_body),
             ("tls", self.tls.is_on() != new.tls.is_on()),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
+    }
+
+    /// Where Prometheus asks, if it may.
+    ///
+    /// # Errors
+    /// When the setting is no address.
+    pub fn metrics_address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        match self.metrics.listen.as_str() {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ConfigError::value("metrics.listen", "write it as in 127.0.0.1:9464")),
+        }
     }
 
     /// The windows of the rotation rule.

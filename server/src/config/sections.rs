@@ -63,12 +63,15 @@ pub struct StoreConfig {
     pub writers: usize,
     /// Of PostgreSQL: connections for everything else.
     pub connections: usize,
+    /// Of PostgreSQL: months of the log that are kept beside the one that is; 0 for all.
+    pub keep_log: u32,
 }
 
 impl StoreConfig {
     /// How much of the database this server takes.
     pub fn share(&self) -> Share {
-        Share { group: self.group, writers: self.writers, connections: self.connections }
+        let Self { group, writers, connections, keep_log, .. } = *self;
+        Share { group, writers, connections, keep_log }
     }
 }
 
@@ -156,6 +159,22 @@ pub struct LegacyConfig {
     pub query_key: bool,
     /// Domains whose movies may ask, by `crossdomain.xml`.
     pub flash_domains: Vec<String>,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address where Prometheus asks; empty: none.
+    pub listen: String,
+}
+
+/// `[tracing]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracingConfig {
+    /// Address of a collector; empty: none.
+    pub otlp: String,
 }
 
 /// `[log]`

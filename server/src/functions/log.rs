@@ -1,8 +1,9 @@
 //! `log`: what happened in the activity.
 
 use super::{Function, decode, deeper, mismatch, objects_only, write};
-use crate::call::{Call, fingerprint};
+use crate::call::Call;
 use crate::error::Refusal;
+use crate::plan::fingerprint;
 use crate::reply::Json;
 use crate::store::{Action, Done, NewEntry};
 use latchkey_protocol::error::ErrorCode;

@@ -10,6 +10,7 @@ pub use recent::Entry;
 
 use crate::call::Call;
 use crate::error::Refusal;
+use crate::json;
 use crate::reply::Json;
 use crate::store::{Action, Done};
 use latchkey_protocol::error::ErrorCode;
@@ -63,6 +64,14 @@ pub trait Function: Sync {
     fn render(&self, call: &Call, done: Done) -> Result<Json, Refusal>;
 }
 
+/// Refuses an input with a text that not every backend can keep.
+pub(crate) fn storable(args: &Map<String, Value>) -> Result<(), Refusal> {
+    match json::nul(args) {
+        None => Ok(()),
+        Some(path) => Err(Refusal::field(ErrorCode::InvalidInput, presentable(&path))),
+    }
+}
+
 /// Reads an input, refusing members that it does not have. The refusal names the path.
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(
     args: &Map<String, Value>,
@@ -102,7 +111,11 @@ fn child(parent: &str, name: &str) -> String {
 /// A path is echoed only as far as it could be one of ours: nothing else of a request ever is.
 pub(crate) fn presentable(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.[]-".contains(c);
-    if path.len() <= 64 && path.chars().all(plain) { path.to_owned() } else { "?".to_owned() }
+    if (1..=64).contains(&path.len()) && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        "?".to_owned()
+    }
 }
 
 /// A member that is a list of objects. serde would also read a struct from a list of its values.

@@ -82,21 +82,28 @@ impl HostCall {
     /// A part of the address, by its name in the router.
     ///
     /// # Errors
-    /// [`ErrorCode::NotFound`], if the address has no such part.
+    /// [`ErrorCode::NotFound`], if the address has no such part; [`ErrorCode::InvalidInput`], if it holds U+0000.
     pub(crate) fn param(&self, name: &str) -> Result<&str, Refusal> {
         let found = self.params.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).ok_or_else(|| ErrorCode::NotFound.into())
+        let value = found.map(|(_, value)| value.as_str()).ok_or(ErrorCode::NotFound)?;
+        match value.contains('\0') {
+            true => Err(Refusal::field(ErrorCode::InvalidInput, functions::presentable(name))),
+            false => Ok(value),
+        }
     }
 
     /// The query, of these names only, each at most once.
     ///
     /// # Errors
-    /// [`ErrorCode::BadQuery`].
+    /// [`ErrorCode::BadQuery`], or [`ErrorCode::InvalidInput`] for a value that holds U+0000.
     pub(crate) fn query(&self, names: &[&str]) -> Result<Query, Refusal> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
             if !names.contains(&&*name) || pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Refusal::field(ErrorCode::BadQuery, functions::presentable(&name)));
+            }
+            if value.contains('\0') {
+                return Err(Refusal::field(ErrorCode::InvalidInput, functions::presentable(&name)));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -112,6 +119,7 @@ impl HostCall {
             return Err(ErrorCode::UnsupportedMediaType.into());
         }
         let members = json::object(&self.body.bytes).map_err(bad_json)?;
+        functions::storable(&members)?;
         functions::decode(&members)
     }
 
@@ -194,9 +202,8 @@ where
     move |State(latchkey), request| {
         let work = work.clone();
         Box::pin(async move {
-            let (now, request_id) = (latchkey.now(), latchkey.request_id());
-            let mut version = None;
-            let outcome = match verify(latchkey, request, now, &mut version).await {
+            let (now, mut version) = (latchkey.now(), None);
+            let outcome = match verify(Arc::clone(&latchkey), request, now, &mut version).await {
                 Ok(call) => to_the_end(work(call)).await,
                 Err(refusal) => Err(refusal),
             };
@@ -205,7 +212,7 @@ where
                 Err(refusal) => Reply::refused(refusal),
             };
             // No page has any business here: no origin is let in.
-            reply.in_version(version).into_response(now, request_id, None)
+            latchkey.tell(reply.in_version(version)).json(None)
         })
     }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn ask(
 /// A method that the address does not take.
 pub(crate) async fn wrong_method(State(latchkey): Shared, headers: HeaderMap) -> Response<Body> {
     let refused = Reply::refused(ErrorCode::MethodNotAllowed.into());
-    let told = refused.told(latchkey.now(), latchkey.request_id());
+    let told = latchkey.tell(refused);
     variables(told, headers.get(header::ORIGIN).cloned())
 }
 
@@ -122,8 +122,6 @@ fn asked(
     let id = fields.filled("id").and_then(|id| arrived.id(id));
     let input = id.and_then(|id| Ok((id, arguments(function, fields)?)));
     let call = match input {
-        // What is put back after something else was put is no repeat: a state is the same or it is not.
-        Ok((id, args)) if function == "state" => RawCall::new(id, function, args),
         Ok((id, args)) => RawCall::new(id, function, args).known_by_content(),
         Err(why) => RawCall::unread(function, why),
     };

@@ -45,9 +45,7 @@ impl Failed {
         match self {
             Self::Call(body) => body,
             Self::Told(told) => refusal(*told),
-            Self::Refused(why) => {
-                refusal(Reply::refused(why).told(latchkey.now(), latchkey.request_id()))
-            }
+            Self::Refused(why) => refusal(latchkey.tell(Reply::refused(why))),
         }
     }
 }
@@ -113,11 +111,12 @@ impl Session {
         calls: Vec<RawCall>,
     ) -> Result<Vec<Json>, Failed> {
         let reply = latchkey.answer(self.template.with(Asked::Batch(calls))).await;
-        let mut told = reply.told(latchkey.now(), latchkey.request_id());
+        let mut told = latchkey.tell(reply);
         self.token = told.object.token.take().or(self.token.take());
         let Some(result) = told.object.result.take() else {
             return Err(Failed::Told(Box::new(told)));
         };
+        self.template.follows = true;
         let batch = serde_json::from_str::<BatchResult<Json>>(result.get())
             .map_err(|error| Refusal::new(ErrorCode::Internal).because(error))?;
         let mut results = Vec::with_capacity(batch.calls.len());

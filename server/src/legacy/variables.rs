@@ -73,6 +73,9 @@ impl Flat {
                 flat.name("field", field);
             }
             flat.name("retryable", error.retryable.to_string());
+            if let Some(current) = error.current.and_then(|it| serde_json::to_value(it).ok()) {
+                flat.extend("current", &current);
+            }
         }
         if let Some(seconds) = told.retry_after {
             flat.name("retryafter", seconds.to_string());

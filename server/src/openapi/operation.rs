@@ -150,8 +150,31 @@ pub(super) fn health() -> Map<String, Value> {
         })
     };
     let alive = operation("healthz", "Whether the process answers.");
-    let mut ready = operation("readyz", "Whether the database can be written.");
-    ready["responses"]["503"] = json!({ "$ref": "#/components/responses/Refused503" });
+    let mut ready = operation("readyz", "Whether requests should be sent here; if not, why.");
+    let told = |about: &str, status: &str| {
+        json!({
+            "description": about,
+            "content": { "application/json": { "schema": {
+                "type": "object",
+                "properties": {
+                    "status": { "const": status },
+                    "checks": { "type": "array", "items": {
+                        "type": "object",
+                        "properties": {
+                            "check": { "enum": ["server", "store"] },
+                            "code": { "enum": [
+                                "starting", "migrating", "store_unavailable", "read_only", "draining",
+                            ] },
+                        },
+                        "required": ["check", "code"],
+                    } },
+                },
+                "required": ["status"],
+            } } },
+        })
+    };
+    ready["responses"]["200"] = told("Yes.", "ready");
+    ready["responses"]["503"] = told("No: the checks that failed.", "not_ready");
     let paths = [("/healthz", alive), ("/readyz", ready)];
     paths.into_iter().map(|(path, get)| (path.to_owned(), json!({ "get": get }))).collect()
 }

@@ -9,6 +9,7 @@ mod feed;
 mod grades;
 mod housekeeping;
 mod nodes;
+mod notices;
 mod outbox;
 mod presenting;
 mod rulings;
@@ -111,7 +112,7 @@ struct Postgres {
 
 impl Postgres {
     fn on(database: Arc<Database>, server: i64) -> Self {
-        let share = Share { group: 512, writers: 2, connections: 4 };
+        let share = Share { group: 512, writers: 2, connections: 4, keep_log: 0 };
         let (store, _) = PostgresStore::open(database.url(), share, server, NOW).unwrap();
         Self { store, database, server }
     }

@@ -16,13 +16,16 @@
 mod directory;
 mod feed;
 mod held;
+mod meter;
 mod model;
+pub mod moving;
 mod open;
 mod outbox;
 pub mod postgres;
 pub mod sqlite;
 mod standing;
 mod states;
+mod subscribers;
 
 #[cfg(test)]
 mod contract;
@@ -30,6 +33,7 @@ mod contract;
 pub use directory::*;
 pub use feed::*;
 pub use held::*;
+pub use meter::*;
 pub use model::*;
 pub use open::*;
 pub use outbox::*;
@@ -56,6 +60,10 @@ pub enum StoreError {
     /// The database could not be reached, or no longer.
     #[error("database: {0}")]
     Unreachable(String),
+    /// The database cannot do it now: its disk is full, or somebody holds what is needed for longer than may be
+    /// waited. Nothing was written.
+    #[error("database: {0}")]
+    Unable(String),
     /// Something stored cannot be read: another version wrote it, or it is damaged.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),
@@ -64,16 +72,36 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// Whether the database answers, and takes no writes: a standby, or a file that may not be written. Told by the
+    /// texts, which are the drivers' own and of this program.
+    pub fn is_read_only(&self) -> bool {
+        let (Self::Database(told) | Self::Contended(told) | Self::Unreachable(told)) = self else {
+            return false;
+        };
+        ["(25006)", "does not allow writes", "readonly database"].iter().any(|it| told.contains(it))
+    }
+}
+
 /// Resolves when everything that was accepted is on disk and the store is closed.
 pub type Ended = tokio::sync::oneshot::Receiver<()>;
 
 /// All that a backend is.
 pub trait Store:
-    Keys + Nonces + Records + WebSessions + Rulings + Feeds + Outbox + Directory + HeldKeys
+    Keys + Nonces + Records + WebSessions + Rulings + Feeds + Outbox + Directory + HeldKeys + Metered
 {
 }
-impl<T: Keys + Nonces + Records + WebSessions + Rulings + Feeds + Outbox + Directory + HeldKeys>
-    Store for T
+impl<T> Store for T where
+    T: Keys
+        + Nonces
+        + Records
+        + WebSessions
+        + Rulings
+        + Feeds
+        + Outbox
+        + Directory
+        + HeldKeys
+        + Metered
 {
 }
 

@@ -18,6 +18,8 @@ const AT_ONE: usize = 4;
 const AT_ONCE: usize = 64;
 /// The longest pause between two looks, for a clock that was set.
 const LONGEST: Millis = 60_000;
+/// The longest while something is under way: a server that shares its store holds on to it by asking again.
+const HOLD: Millis = 4_000;
 /// Pause after the store has failed.
 const RECOVER: Millis = 1_000;
 
@@ -39,7 +41,8 @@ pub(crate) async fn deliver(latchkey: Arc<Latchkey>) {
                 RECOVER
             }
         };
-        let pause = Duration::from_millis(pause.clamp(0, LONGEST).unsigned_abs());
+        let longest = if under_way.lanes.is_empty() { LONGEST } else { HOLD };
+        let pause = Duration::from_millis(pause.clamp(0, longest).unsigned_abs());
         tokio::select! {
             Some(done) = under_way.tasks.join_next_with_id() => under_way.is_done(done),
             () = latchkey.posted.notified() => {}

@@ -22,6 +22,16 @@ pub(crate) fn on_postgres() -> bool {
 }
 
 impl Database {
+    /// A fresh one in that file.
+    pub(crate) fn file(file: &Path) -> Self {
+        Self::File(file.to_owned())
+    }
+
+    /// A fresh one on PostgreSQL, whatever the tests run on.
+    pub(crate) fn postgres() -> Self {
+        Self::Postgres(Arc::new(Postgres::new()))
+    }
+
     /// A fresh one for a server with that data folder.
     pub(crate) fn fresh(data: &Path) -> Self {
         if on_postgres() {

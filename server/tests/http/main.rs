@@ -4,6 +4,7 @@
 //! ([`server`]); those about crashes, logs and the command line run the program itself ([`program`]).
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod backup;
 mod bad_body;
 mod bindings;
 mod browsers;
@@ -16,8 +17,12 @@ mod examples;
 mod host;
 mod legacy;
 mod logs;
+mod metrics;
+mod moving;
 mod operator;
+mod postgres;
 mod program;
+mod readiness;
 mod recent;
 mod refusals;
 mod reload;
@@ -26,7 +31,9 @@ mod rotation_end;
 mod server;
 mod service;
 mod state;
+mod texts;
 mod tls;
 mod tokens;
+mod traces;
 mod webhooks;
 mod wire;

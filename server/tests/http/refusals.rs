@@ -20,7 +20,7 @@ macro_rules! scenarios {
 }
 
 /// How each code comes about. The list is held against [`ErrorCode::ALL`].
-const SCENARIOS: [(ErrorCode, Scenario); 44] = scenarios! {
+const SCENARIOS: [(ErrorCode, Scenario); 45] = scenarios! {
     KeyMissing no_key,
     KeyInvalid forged_key,
     KeyRenew superseded_key,
@@ -40,6 +40,7 @@ const SCENARIOS: [(ErrorCode, Scenario); 44] = scenarios! {
     UnknownField misspelt_member,
     MissingField no_score,
     WrongType score_in_words,
+    InvalidInput nul_in_a_comment,
     OutOfRange recent_of_none,
     ForeignSubject other_user,
     ScoreAboveMax score_over_100,
@@ -132,6 +133,7 @@ async fn every_code_is_provoked() {
     422 {"error":{"code":"data_too_large","field":"entries[0].data","message":"The data of an entry is over 4096 bytes of JSON.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"foreign_subject","field":"user","message":"User, activity and attempt come from the key. The field named says another.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"id_reused","field":"id","message":"This id was used before with other content. Give every operation an id of its own.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
+    422 {"error":{"code":"invalid_input","field":"comment","message":"The field named holds the character U+0000, which no text here may hold. Leave it out.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"missing_field","field":"score","message":"The field named is required.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"no_attempts_left","message":"The activity allows no further attempt.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
     422 {"error":{"code":"out_of_range","field":"limit","message":"The field named is outside its limits. See the function's documentation.","retryable":false},"key":{"expires_at":"[end]","state":"current"},"request_id":"[id]","server_time":"[now]","status":"error","token":"[token]"}
@@ -328,6 +330,11 @@ async fn misspelt_member() -> Answer {
 
 async fn no_score() -> Answer {
     call("grade", json!({})).await
+}
+
+async fn nul_in_a_comment() -> Answer {
+    let server = Server::start().await;
+    server.page().call("grade", json!({"score": 1, "comment": "a\0b"})).await
 }
 
 async fn score_in_words() -> Answer {

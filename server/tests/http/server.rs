@@ -2,6 +2,7 @@
 
 use crate::client::{Answer, Ask, HttpClient, client};
 use crate::database::Database;
+use crate::program::{latchkey, run};
 use latchkey_protocol::launch::LaunchClaims;
 use latchkey_protocol::mac::Signer;
 use latchkey_protocol::token::{Branch, KeyId, Token};
@@ -72,8 +73,17 @@ impl Server {
     /// With settings of the test's own.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let database = Database::fresh(&folder.path().join("data"));
+        Self::start_on(folder, database, change).await
+    }
+
+    /// On a database of the test's own.
+    pub(crate) async fn start_on(
+        folder: TempDir,
+        database: Database,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = settings(&folder);
-        let database = Database::fresh(&config.data);
         config.store.url = database.url();
         change(&mut config);
         Self::on(folder, database, config, Arc::new(ManualClock::new(START)))
@@ -100,6 +110,18 @@ impl Server {
         drop((latchkey, http));
         served.await.unwrap().unwrap();
         Self::on(folder, database, config.into_inner().unwrap(), clock)
+    }
+
+    /// Stopped in order, its data copied by the program, and started again on the copy.
+    pub(crate) async fn moved_to(self, target: Database) -> Self {
+        let Self { latchkey, clock, folder, database, config, stop, served, http, .. } = self;
+        stop.send(()).unwrap();
+        drop((latchkey, http));
+        served.await.unwrap().unwrap();
+        copy(&database.url(), &target.url());
+        let mut config = config.into_inner().unwrap();
+        config.store.url = target.url();
+        Self::on(folder, target, config, clock)
     }
 
     /// Puts changed settings in force, or says why not.
@@ -196,6 +218,14 @@ impl Server {
     pub(crate) fn count(&self, sql: &str) -> i64 {
         self.database.number(sql)
     }
+}
+
+/// Copies a database by the program; what it says.
+pub(crate) fn copy(from: &str, to: &str) -> String {
+    let done = run(latchkey().args(["copy", "--from", from, "--to", to]));
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    said
 }
 
 /// A conforming client: presents its newest token and adopts the one in the reply.

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 #[tokio::test]
 async fn health_and_readiness() {
     let server = Server::start().await;
-    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+    for (path, text) in [("/healthz", "ok\n"), ("/readyz", r#"{"status":"ready"}"#)] {
         let answer = server.ask("GET", path).send().await;
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, text.as_bytes()), "{path}");
     }

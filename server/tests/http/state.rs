@@ -55,7 +55,7 @@ async fn whatever_is_json_is_kept_as_it_is() {
         json!(u64::MAX),
         json!(14.29),
         json!(""),
-        json!("2|0|1\u{0}\u{2028}😀"),
+        json!("2|0|1\u{1}\u{2028}😀"),
         json!([]),
         json!({}),
         json!({"__proto__": 1, "user": "u2", "token": "lk1_", "value": {"at": 1}}),

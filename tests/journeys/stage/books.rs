@@ -1,15 +1,10 @@
 //! What the database holds, and whether that is what pages believe.
 
+use super::database::Database;
 use super::tab::Book;
 use super::{GLANCE, PATIENCE};
-use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// The database, as another program may read it.
-#[derive(Clone)]
-pub(crate) struct Database(PathBuf);
 
 /// One thing that is kept: `log` or `grade`, its receipt's number, what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,37 +15,26 @@ pub(crate) struct Kept {
 }
 
 impl Database {
-    pub(crate) fn of(data: &Path) -> Self {
-        Self(data.join("latchkey.db"))
-    }
-
-    fn open(&self) -> Connection {
-        Connection::open_with_flags(&self.0, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
-    }
-
-    /// All that is kept of a user in an activity, oldest first.
+    /// All that is kept of a user in an activity, oldest first. Their names are the test's own.
     pub(crate) fn kept(&self, user: &str, activity: &str) -> Vec<Kept> {
-        let connection = self.open();
-        let mut statement = connection
-            .prepare(
-                "SELECT e.seq, e.event, e.data, s.score, s.comment
-                 FROM entries e JOIN users u ON u.id = e.user JOIN activities a ON a.id = e.activity
-                 LEFT JOIN submissions s ON s.seq = e.seq
-                 WHERE u.key = ? AND a.key = ? AND e.kind <> 2 ORDER BY e.seq",
-            )
-            .unwrap();
-        let rows = statement.query_map([user, activity], |row| {
-            let score: Option<f64> = row.get(3)?;
-            let event: Option<String> = row.get(1)?;
-            let data: Option<String> = row.get(2)?;
-            let data = data.map(|text| serde_json::from_str::<Value>(&text).unwrap());
-            let (function, args) = match score {
-                Some(score) => ("grade", json!({ "score": score })),
-                None => ("log", json!({ "event": event, "data": data })),
+        let rows = self.rows(&format!(
+            "SELECT e.seq, e.event, e.data, s.score
+             FROM entries e JOIN users u ON u.id = e.{} JOIN activities a ON a.id = e.activity
+             LEFT JOIN submissions s ON s.seq = e.seq
+             WHERE u.key = '{user}' AND a.key = '{activity}' AND e.kind <> 2 ORDER BY e.seq",
+            self.user()
+        ));
+        let kept = |row: Vec<String>| {
+            let [number, event, data, score] = row.try_into().unwrap();
+            let data: Option<Value> =
+                (!data.is_empty()).then(|| serde_json::from_str(&data).unwrap());
+            let (function, args) = match &*score {
+                "" => ("log", json!({ "event": event, "data": data })),
+                score => ("grade", json!({ "score": score.parse::<f64>().unwrap() })),
             };
-            Ok(Kept { function, number: row.get::<_, i64>(0)?.to_string(), args })
-        });
-        rows.unwrap().map(Result::unwrap).collect()
+            Kept { function, number, args }
+        };
+        rows.into_iter().map(kept).collect()
     }
 
     /// Waits until that many are kept.
@@ -65,14 +49,39 @@ impl Database {
         }
     }
 
+    /// The comments of a user's submissions, oldest first.
+    pub(crate) fn comments(&self, user: &str) -> Vec<Option<String>> {
+        let rows = self.rows(&format!(
+            "SELECT s.comment FROM submissions s JOIN entries e ON e.seq = s.seq
+             JOIN users u ON u.id = e.{} WHERE u.key = '{user}' ORDER BY s.seq",
+            self.user()
+        ));
+        rows.into_iter().flatten().map(|text| (!text.is_empty()).then_some(text)).collect()
+    }
+
     /// What is kept under a name from one launch to the next, as JSON, of the newest attempt.
     pub(crate) fn state(&self, user: &str, activity: &str, name: &str) -> Option<Value> {
-        let sql = "SELECT s.value FROM states s JOIN users u ON u.id = s.user
-                   JOIN activities a ON a.id = s.activity
-                   WHERE u.key = ? AND a.key = ? AND s.name = ? ORDER BY s.attempt DESC LIMIT 1";
-        let text: Option<String> =
-            self.open().query_row(sql, [user, activity, name], |row| row.get(0)).ok()?;
-        text.map(|text| serde_json::from_str(&text).unwrap())
+        let rows = self.rows(&format!(
+            "SELECT s.value FROM states s JOIN users u ON u.id = s.{}
+             JOIN activities a ON a.id = s.activity
+             WHERE u.key = '{user}' AND a.key = '{activity}' AND s.name = '{name}'
+             ORDER BY s.attempt DESC LIMIT 1",
+            self.user()
+        ));
+        let text = rows.into_iter().flatten().find(|text| !text.is_empty())?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// Waits until that is kept under a name.
+    pub(crate) async fn until_state(&self, user: &str, activity: &str, name: &str, value: &Value) {
+        let come = async {
+            while self.state(user, activity, name).as_ref() != Some(value) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, come).await.is_err() {
+            panic!("never {value}, but {:?}", self.state(user, activity, name));
+        }
     }
 
     /// Waits until that many keys were started.
@@ -87,18 +96,13 @@ impl Database {
 
     /// Why keys were ended, in no order.
     pub(crate) fn revoked(&self) -> Vec<String> {
-        let connection = self.open();
-        let mut statement = connection
-            .prepare("SELECT revoked_for FROM keys WHERE revoked_at IS NOT NULL ORDER BY 1")
-            .unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
+        let sql = "SELECT revoked_for FROM keys WHERE revoked_at IS NOT NULL ORDER BY 1";
+        self.rows(sql).into_iter().flatten().collect()
     }
 
     /// How many keys were ever started.
     pub(crate) fn keys(&self) -> usize {
-        let sql = "SELECT count(*) FROM keys";
-        self.open().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+        self.rows("SELECT count(*) FROM keys")[0][0].parse().unwrap()
     }
 
     /// Holds the database against the books of all pages of a user in an activity: what was asked

@@ -140,6 +140,8 @@ pub(crate) async fn key(tab: &Tab, code: &str) {
         "Space" => (" ", 32, Some(" ")),
         "ArrowDown" => ("ArrowDown", 40, None),
         "Home" => ("Home", 36, None),
+        "Digit4" => ("4", 52, Some("4")),
+        "Digit6" => ("6", 54, Some("6")),
         "PageUp" => ("PageUp", 33, None),
         other => unreachable!("{other}: not a key that we press"),
     };

@@ -1,6 +1,6 @@
 //! A school: a site of its own with logins and pages that embed keys, as the design tells hosts to be.
 
-use super::{PATIENCE, aicc, exercise, frames};
+use super::{PATIENCE, aicc, exercise, films, frames, runtimes};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -198,7 +198,9 @@ pub(crate) fn router(host: Arc<Host>) -> Router {
         .route("/widget.js", get(widget))
         .merge(aicc::routes())
         .merge(exercise::routes())
+        .merge(films::routes())
         .merge(frames::routes())
+        .merge(runtimes::routes())
         .with_state(host)
 }
 

@@ -2,17 +2,20 @@
 //!
 //! [`world`] puts it together: a `server` (here, or as a program of its own that can be killed), a [`host`]
 //! whose pages embed keys, a [`proxy`] between the browser and the API, and a [`browser`] with its
-//! tabs. [`books`] compares beliefs with the database; [`thief`] uses keys that are not his.
+//! tabs. [`books`] compares beliefs with the [`database`]; [`thief`] uses keys that are not his.
 
 pub(crate) mod aicc;
 pub(crate) mod books;
 pub(crate) mod browser;
+pub(crate) mod database;
 pub(crate) mod exercise;
+pub(crate) mod films;
 pub(crate) mod frames;
 pub(crate) mod hands;
 pub(crate) mod host;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod runtimes;
 pub(crate) mod tab;
 pub(crate) mod thief;
 pub(crate) mod wire;

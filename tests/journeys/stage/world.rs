@@ -1,7 +1,7 @@
 //! Everything of one journey, put together.
 
-use super::books::Database;
 use super::browser::{Browser, Person};
+use super::database::Database;
 use super::host::{HOST, Host, Sdk, router as site_router};
 use super::program::Program;
 use super::proxy::Proxy;
@@ -55,7 +55,7 @@ pub(crate) struct World {
     pub(crate) server: SocketAddr,
     clock: Arc<Ahead>,
     settings: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn listener() -> (TcpListener, SocketAddr) {
@@ -64,13 +64,15 @@ fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn configured(folder: &TempDir, name: &str, site: &str, api: &str) -> Config {
+fn configured(data: PathBuf, database: &Database, site: &str, api: &str) -> Config {
     let mut config = Config::load(None).unwrap();
-    config.data = folder.path().join(name);
+    config.data = data;
+    config.store.url = database.url();
     config.public_url = api.to_owned();
     config.limits.burst = 0;
     config.protocols.push(Protocol::Form);
     config.protocols.push(Protocol::Hacp);
+    config.protocols.push(Protocol::Scorm);
     let mut host = HostConfig::new(HOST, SECRET);
     host.origins = vec![site.to_owned()];
     host.opaque_origins = true;
@@ -81,10 +83,11 @@ fn configured(folder: &TempDir, name: &str, site: &str, api: &str) -> Config {
 /// The same settings as a file.
 fn written(config: &Config, file: &PathBuf) {
     let text = format!(
-        "public_url = {:?}\ndata = {:?}\n[limits]\nburst = 0\n[[hosts]]\nid = {HOST:?}\n\
+        "public_url = {:?}\ndata = {:?}\n[store]\nurl = {:?}\n[limits]\nburst = 0\n[[hosts]]\nid = {HOST:?}\n\
          secrets = [{{ number = 1, secret = {SECRET:?} }}]\norigins = {:?}\nopaque_origins = true\n",
         config.public_url,
         config.data.display().to_string(),
+        config.store.url,
         config.hosts[0].origins,
     );
     std::fs::write(file, text).unwrap();
@@ -113,10 +116,13 @@ impl World {
     /// A world in which the server is a program of its own, at another origin.
     pub(crate) async fn with_program(sdk: Sdk) -> (Self, Program) {
         let mut world = Self::without_server(sdk, Place::Other).await;
+        let data = world.folder.path().join("program");
+        world.database = Database::fresh(&data);
+        let (site, api) = (&world.host.site, world.host.latchkey.public_url());
+        written(&configured(data, &world.database, site, &api), &world.settings);
         let program = Program::start(&world.settings, "127.0.0.1:0").await;
         world.proxy.leads_to(program.address);
         world.server = program.address;
-        world.database = Database::of(&world.settings.with_file_name("program"));
         (world, program)
     }
 
@@ -138,9 +144,10 @@ impl World {
             }
         };
         let public = api.clone().unwrap_or_else(|| site.clone());
-        let config = configured(&folder, "data", &site, &public);
+        let data = folder.path().join("data");
+        let database = Database::fresh(&data);
+        let config = configured(data, &database, &site, &public);
         let settings = folder.path().join("settings.toml");
-        written(&configured(&folder, "program", &site, &public), &settings);
         let clock = Arc::new(Ahead::default());
         let latchkey =
             Latchkey::open_with(&config, Arc::clone(&clock) as _, Entropy::System).unwrap();
@@ -149,9 +156,8 @@ impl World {
             let router = site_router(Arc::clone(&host));
             tokio::spawn(serve_router(pages, router, HEAD, std::future::pending()));
         }
-        let database = Database::of(&config.data);
         let server = proxy.address;
-        Self { browser, host, proxy, database, server, clock, settings, _folder: folder }
+        Self { browser, host, proxy, database, server, clock, settings, folder }
     }
 
     /// The server's clock moves on; pages keep theirs.

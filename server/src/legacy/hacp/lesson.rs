@@ -79,7 +79,10 @@ pub(super) fn put(text: &str, kept: &Value, session: &str) -> Result<Put, Refusa
     }
     let score = core("score").filter(|score| !score.is_empty());
     document.extend(score.map(|score| ("score".to_owned(), score.into())));
-    let told = score.is_some() || document.contains_key("status");
+    // A lesson that is merely under way, again perhaps, hands nothing in.
+    let over =
+        document.get("status").and_then(Value::as_str).and_then(progress) == Some("completed");
+    let told = score.is_some() || over;
     let now = |name: &str| document.get(name).or_else(|| kept.get(name)).and_then(Value::as_str);
     let (score, status) = (now("score"), now("status"));
     let graded = json!([session, score, status]);
@@ -110,11 +113,15 @@ fn status(text: &str) -> Result<Option<(&'static str, &'static str)>, Refusal> {
     Ok(Some((status, exit)))
 }
 
+/// How far the user has come with a status.
+fn progress(status: &str) -> Option<&'static str> {
+    STATUSES.iter().find(|(word, _)| *word == status).map(|(_, progress)| *progress)
+}
+
 /// The grade that a score and a status come to; `None` if there is nothing to grade. A lesson that is over
 /// without a score says how far the user has come, and no more.
 fn grade(score: Option<&str>, status: Option<&str>) -> Option<Result<Map<String, Value>, Refusal>> {
-    let found = STATUSES.iter().find(|(word, _)| Some(*word) == status);
-    let progress = found.map(|(_, progress)| *progress);
+    let progress = status.and_then(progress);
     let Some(score) = score else {
         return (progress == Some("completed")).then(|| {
             let args = [

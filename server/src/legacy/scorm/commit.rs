@@ -1,8 +1,8 @@
 //! What a SCORM runtime commits: the whole of `cmi`, onto grade, state and log.
 
-use crate::call::fingerprint;
 use crate::error::Refusal;
 use crate::legacy::fields::number;
+use crate::plan::fingerprint;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_protocol::error::ErrorCode;
@@ -52,8 +52,9 @@ impl Commit {
     /// Reads a commit: `cmi` as an object of objects, or each element by its full name.
     ///
     /// # Errors
-    /// No `cmi`, one that contradicts itself, or a `commitSequence` that is no whole number.
+    /// A text with U+0000, no `cmi`, one that contradicts itself, or a `commitSequence` that is no whole number.
     pub(super) fn read(mut body: Map<String, Value>) -> Result<Self, Refusal> {
+        crate::functions::storable(&body)?;
         let sequence = match body.remove("commitSequence") {
             None | Some(Value::Null) => None,
             Some(value) => match value.as_u64() {

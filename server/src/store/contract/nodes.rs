@@ -115,3 +115,63 @@ async fn a_logout_on_one_ends_writes_on_the_others() {
         assert!(name == "dead" || name == "SessionEnded", "{name}");
     }
 }
+
+/// Limits hold however many servers are asked at once.
+#[tokio::test]
+async fn the_last_place_is_given_once() {
+    let servers = servers(4);
+    for (round, (per_session, per_user)) in [(3, 99), (99, 3)].into_iter().enumerate() {
+        let user = format!("user {round}");
+        let starts = (0..24_u8).map(|call| {
+            // Of other activities: in one strand they would wait for one another anyhow.
+            let new = NewKey {
+                session: Some(format!("login {round}")),
+                ..launch_for("school", &user, &format!("quiz {call}"))
+            };
+            let number = 24 * u8::try_from(round).unwrap() + call + 1;
+            let limits = KeyLimits { per_session, per_user, per_host: 0, thefts: 3 };
+            let request = Request { limits, ..with_launch(number, &new) };
+            request.name(&servers[usize::from(call) % 4])
+        });
+        let names = join_all(starts).await;
+        let started = names.iter().filter(|name| *name == "start").count();
+        assert_eq!(started, 3, "{names:?}");
+        assert!(names.iter().all(|name| name == "start" || name == "TooManyKeys"), "{names:?}");
+    }
+}
+
+/// A launch that places an activity in a course while that is deleted: the course takes it along, or the activity
+/// stands without one.
+#[tokio::test]
+async fn no_activity_stays_in_a_course_that_is_deleted() {
+    let servers = servers(3);
+    for round in 0..12_u8 {
+        let course = format!("course {round}");
+        let about = CourseDescription { id: course.clone(), ..CourseDescription::default() };
+        let launches = (0..6_u8).map(|call| {
+            let new = NewKey {
+                about_course: Some(about.clone()),
+                ..launch_for("school", "ada", &format!("quiz {round} {call}"))
+            };
+            with_launch(16 * round + call, &new).name(&servers[usize::from(call) % 2])
+        });
+        let item = CourseItem { id: course.clone(), ..CourseItem::default() };
+        servers[0].store().set("school", Items::Courses(vec![item])).await.unwrap();
+        let remove = servers[2].store().remove("school", Kind::Courses, &course, NOW);
+        let (names, removed) = tokio::join!(join_all(launches), remove);
+        removed.unwrap().expect("it was there");
+        let left = "SELECT a.key FROM activities a JOIN courses c ON c.id = a.course
+                    WHERE c.deleted_at IS NOT NULL AND a.deleted_at IS NULL";
+        assert_eq!(servers[0].database.rows(left), [[""; 0]; 0], "{names:?}");
+        for (call, name) in (0_u8..).zip(names) {
+            assert!(["start", "Deleted"].contains(&&*name), "{name}");
+            // A key of an activity that went with the course is dead.
+            let again = with_token(16 * round + call, 0, LAUNCH_BRANCH).name(&servers[1]).await;
+            let key = format!("quiz {round} {call}");
+            let gone = format!("SELECT 1 FROM activities WHERE key = '{key}' AND deleted_at > 0");
+            let gone = !servers[0].database.rows(&gone).is_empty();
+            let expected: &[&str] = if gone { &["dead", "Unknown"] } else { &["current"] };
+            assert!(expected.contains(&&*again), "{name}, then {again}");
+        }
+    }
+}

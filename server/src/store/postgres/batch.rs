@@ -14,10 +14,14 @@ use crate::keys::decide::{Advance, Row};
 use crate::state::Document;
 use crate::store::standing::Standing;
 use crate::store::{EntryKind, EventKind, NewSubmission, Operation, StoreError, Subject};
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
 use std::collections::{BTreeMap, HashMap};
+
+/// Holds strands, in their order.
+pub(super) const HOLD: &str =
+    "SELECT strand, last FROM counters WHERE strand = ANY($1) ORDER BY strand FOR UPDATE";
 
 /// A line of the log.
 #[derive(Clone, Debug)]
@@ -113,14 +117,12 @@ pub(super) struct Batch {
 impl Batch {
     /// Holds these strands until the commit.
     pub(super) async fn hold(
-        transaction: &Transaction<'_>,
+        transaction: &impl GenericClient,
         strands: &[i64],
         now: Millis,
     ) -> Result<Self, StoreError> {
-        let sql =
-            "SELECT strand, last FROM counters WHERE strand = ANY($1) ORDER BY strand FOR UPDATE";
         let mut batch = Self::default();
-        for row in sql::rows(transaction, sql, &[&strands]).await? {
+        for row in sql::rows(transaction, HOLD, &[&strands]).await? {
             let last: i64 = row.try_get(1)?;
             // A clock that is behind does not turn the count back to an earlier month.
             batch.counts.insert(row.try_get(0)?, (last.max(first_count(now)), false));

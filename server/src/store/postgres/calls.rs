@@ -128,6 +128,9 @@ fn start(
     if rules.hidden {
         return Ok(Err((Refused::Hidden, None)));
     }
+    if !loaded.live.take(host, new.session.as_deref(), subject.user, &call.limits) {
+        return Ok(Err((Refused::TooManyKeys, None)));
+    }
     batch.keys.push(Started {
         id: call.id,
         subject,

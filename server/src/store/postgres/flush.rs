@@ -2,11 +2,12 @@
 
 use super::Shared;
 use super::batch::{Batch, Posted, Saved};
+use super::group::Failure;
 use super::numbers::{host_of, strand_of};
 use super::sql::{self, Values};
 use super::words::word;
 use crate::store::StoreError;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
 use latchkey_protocol::payload::Given;
 use std::collections::BTreeMap;
 
@@ -98,14 +99,73 @@ const OUTBOX: &str = "INSERT INTO outbox
     SELECT * FROM unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
         $6::BIGINT[], $7::BIGINT[], $8::BYTEA[], $9::TEXT[])";
 
+/// A commit that waits for standbys must not be cut short: the server would report success for what no standby has.
+const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
+
 impl Batch {
+    /// Writes everything and commits, which is sent along with the last write where nothing is to be looked at in
+    /// between; the webhooks to which events were posted.
+    pub(super) async fn commit(
+        self,
+        client: &impl GenericClient,
+        shared: &Shared,
+    ) -> Result<Vec<i64>, Failure> {
+        let looked_at = !(self.moves.is_empty() && self.events.is_empty());
+        let unknown = |error: StoreError| Failure {
+            unknown: !matches!(error, StoreError::Contended(_)),
+            error,
+        };
+        if looked_at {
+            let posted = self.flush(client, shared).await?;
+            client.batch_execute(COMMIT).await.map_err(|error| unknown(error.into()))?;
+            return Ok(posted);
+        }
+        self.prepare(client).await?;
+        let (written, committed) = tokio::join!(
+            biased;
+            self.flush(client, shared),
+            client.batch_execute(COMMIT),
+        );
+        // A statement that the database refused has undone the transaction; a connection that went has perhaps
+        // committed it before.
+        let posted = written.map_err(|error| Failure {
+            unknown: matches!(error, StoreError::Unreachable(_)),
+            error,
+        })?;
+        committed.map_err(|error| unknown(error.into()))?;
+        Ok(posted)
+    }
+
+    /// What is sent at once must not wait to be prepared: the order would be another.
+    async fn prepare(&self, client: &impl GenericClient) -> Result<(), StoreError> {
+        for (sql, rows) in [
+            (COUNTERS, self.counts.len()),
+            (PLACES, self.keys.len()),
+            (KEYS, self.keys.len()),
+            (ENDED, self.ended.len()),
+            (JOINS, self.joins.len()),
+            (ENTRIES, self.entries.len()),
+            (SUBMISSIONS, self.submissions.len()),
+            (STANDINGS, self.standings.len()),
+            (OPERATIONS, self.results.len()),
+            (RENEWED, self.renewed.len()),
+            (STATES, self.documents.len()),
+        ] {
+            if rows > 0 {
+                client.prepare_cached(sql).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes everything; the webhooks to which events were posted, for [`Shared::notify`] after the commit.
     pub(super) async fn flush(
         self,
-        transaction: &Transaction<'_>,
+        transaction: &impl GenericClient,
         shared: &Shared,
     ) -> Result<Vec<i64>, StoreError> {
         tokio::try_join!(
+            biased;
             self.flush_counters(transaction),
             self.flush_keys(transaction),
             self.flush_moves(transaction),
@@ -124,14 +184,14 @@ impl Batch {
         Ok(self.events.iter().map(|event| event.webhook).collect())
     }
 
-    async fn flush_counters(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_counters(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let moved: Vec<_> = self.counts.iter().filter(|(_, (_, moved))| *moved).collect();
         let values: Values<'_> =
             &[&column(&moved, |(strand, _)| **strand), &column(&moved, |(_, (count, _))| *count)];
         many(transaction, COUNTERS, moved.len(), values).await.map(drop)
     }
 
-    async fn flush_keys(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_keys(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let keys = &self.keys;
         let branch = |branch: &[u8; 8]| i64::from_be_bytes(*branch);
         let places: Values<'_> = &[
@@ -162,7 +222,7 @@ impl Batch {
         .map(drop)
     }
 
-    async fn flush_ended(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_ended(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let values: Values<'_> = &[
             &column(&self.ended, |ended| ended.strand),
             &column(&self.ended, |ended| &ended.id.0[..]),
@@ -172,7 +232,7 @@ impl Batch {
         many(transaction, ENDED, self.ended.len(), values).await.map(drop)
     }
 
-    async fn flush_joins(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_joins(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let values: Values<'_> = &[
             &column(&self.joins, |(activity, _)| strand_of(*activity)),
             &column(&self.joins, |(activity, _)| *activity),
@@ -181,7 +241,7 @@ impl Batch {
         many(transaction, JOINS, self.joins.len(), values).await.map(drop)
     }
 
-    async fn flush_moves(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_moves(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let moves = &self.moves;
         let branch = |branch: &[u8; 8]| i64::from_be_bytes(*branch);
         let changed = many(
@@ -206,7 +266,7 @@ impl Batch {
         Ok(())
     }
 
-    async fn flush_entries(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_entries(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let lines = &self.entries;
         let values: Values<'_> = &[
             &column(lines, |(_, line)| strand_of(line.subject.activity)),
@@ -223,7 +283,7 @@ impl Batch {
         many(transaction, ENTRIES, lines.len(), values).await.map(drop)
     }
 
-    async fn flush_submissions(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_submissions(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let kept = &self.submissions;
         let grading =
             kept.iter().map(|kept| word(kept.new.grading)).collect::<Result<Vec<_>, _>>()?;
@@ -252,7 +312,7 @@ impl Batch {
         many(transaction, SUBMISSIONS, kept.len(), values).await.map(drop)
     }
 
-    async fn flush_standings(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_standings(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let rows: Vec<_> = self.standings.iter().collect();
         let progress = rows.iter().map(|(_, (it, _))| it.tally.progress.map(word).transpose());
         let progress = progress.collect::<Result<Vec<_>, _>>()?;
@@ -278,7 +338,7 @@ impl Batch {
         many(transaction, STANDINGS, rows.len(), values).await.map(drop)
     }
 
-    async fn flush_documents(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    async fn flush_documents(&self, transaction: &impl GenericClient) -> Result<(), StoreError> {
         let rows: Vec<_> = self.documents.iter().collect();
         let values: Values<'_> = &[
             &column(&rows, |(((activity, ..), _), _)| strand_of(*activity)),
@@ -295,7 +355,7 @@ impl Batch {
 }
 
 async fn save(
-    transaction: &Transaction<'_>,
+    transaction: &impl GenericClient,
     sql: &str,
     saved: Vec<&Saved>,
 ) -> Result<(), StoreError> {
@@ -313,13 +373,13 @@ async fn save(
 }
 
 async fn flush_events(
-    transaction: &Transaction<'_>,
+    transaction: &impl GenericClient,
     shared: &Shared,
     events: &[Posted],
 ) -> Result<(), StoreError> {
     for event in events {
         let host = host_of(event.webhook);
-        if !shared.subscribers.is_known(event.webhook) {
+        if !shared.webhooks.has(event.webhook) {
             // Once for each server that posts to it.
             let note = "INSERT INTO webhooks (host, id, name) VALUES ($1, $2, $3)
                         ON CONFLICT DO NOTHING";
@@ -378,7 +438,7 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
 
 /// Runs a statement over arrays unless they are empty.
 async fn many(
-    transaction: &Transaction<'_>,
+    transaction: &impl GenericClient,
     sql: &str,
     rows: usize,
     values: Values<'_>,

@@ -7,11 +7,14 @@ use super::Shared;
 use super::calls::{self, Decided, Outcome};
 use super::known::Facts;
 use super::load;
+use super::sql;
 use crate::keys::decide::Row;
 use crate::store::{KeyCall, NewKey, Replayable, StoreError, Verdict};
+use deadpool_postgres::{Client, GenericClient};
 use latchkey_protocol::token::KeyId;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -83,6 +86,11 @@ impl Writers {
         Self((0..tasks.max(1)).map(start).collect())
     }
 
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.0.iter().map(|queue| (queue.max_capacity() - queue.capacity()) as u64).sum()
+    }
+
     /// Does a call in a transaction and returns after its commit.
     pub(super) async fn run(&self, call: Arc<KeyCall>, facts: Arc<Facts>, starts: bool) -> Answer {
         let (reply, answer) = oneshot::channel();
@@ -108,6 +116,7 @@ async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, most: usize) 
             }
         }
         let group = one_of_each(&mut waiting, most);
+        shared.meter.groups.observe(group.len() as f64);
         transact_all(&shared, group).await;
     }
 }
@@ -130,8 +139,8 @@ async fn transact_all(shared: &Shared, group: Vec<Job>) {
     let alone = group.len() == 1;
     match transact(shared, &group).await {
         Ok(decided) => answer(group, decided),
-        // Whether it was committed is not known: each has to find out for itself.
-        Err(failure) if alone || failure.unknown => {
+        // Whether it was committed is not known, or it would befall each of them: they find out for themselves.
+        Err(failure) if alone || failure.unknown || befalls_all(&failure.error) => {
             for job in group {
                 drop(job.reply.send(Err(failure.clone())));
             }
@@ -151,6 +160,11 @@ async fn transact_all(shared: &Shared, group: Vec<Job>) {
     }
 }
 
+/// Whether it is no fault of a single call.
+fn befalls_all(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unreachable(_) | StoreError::Unable(_) | StoreError::Closed)
+}
+
 fn answer(group: Vec<Job>, decided: Vec<Decided>) {
     for (job, decided) in group.into_iter().zip(decided) {
         // The one who asked may have gone; the work is done all the same.
@@ -158,25 +172,62 @@ fn answer(group: Vec<Job>, decided: Vec<Decided>) {
     }
 }
 
-/// All calls of a group in one transaction.
+/// A connection in a transaction, which goes to nobody else before that has ended.
+struct Open(Option<Client>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Whoever works here was cut off: the connection ends, and the transaction with it.
+        drop(self.0.take().map(Client::take));
+    }
+}
+
+/// All calls of a group in one transaction, which takes no longer than clients wait.
 async fn transact(shared: &Shared, group: &[Job]) -> Result<Vec<Decided>, Failure> {
-    let mut client = shared.writers.get().await.map_err(StoreError::from)?;
-    let tx = client.transaction().await.map_err(StoreError::from)?;
+    let (mut open, committing) = (Open(None), AtomicBool::new(false));
+    let done = sql::in_time(async {
+        let client = shared.writers.get().await.map_err(StoreError::from)?;
+        decide(shared, open.0.insert(client), group, &committing).await
+    });
+    let done = done.await;
+    if let Err(Failure { error: StoreError::Unreachable(_), .. }) = &done {
+        // Its answer may still come, and belongs to nobody.
+        drop(open);
+        let committing = committing.into_inner();
+        return done.map_err(|it| Failure { unknown: it.unknown || committing, ..it });
+    }
+    let over = match &open.0 {
+        Some(client) if done.is_err() => client.batch_execute("ROLLBACK").await.is_ok(),
+        _ => true,
+    };
+    if over {
+        drop(open.0.take());
+    }
+    done
+}
+
+async fn decide(
+    shared: &Shared,
+    client: &Client,
+    group: &[Job],
+    committing: &AtomicBool,
+) -> Result<Vec<Decided>, Failure> {
     let read_at = Instant::now();
-    let (mut loaded, mut batch) = load::load(&tx, group).await?;
+    let (mut loaded, mut batch) = load::load(client, group).await?;
     let mut all = Vec::with_capacity(group.len());
     for job in group {
         all.push(calls::call(shared, job, &mut loaded, &mut batch)?);
     }
-    let posted = batch.flush(&tx, shared).await?;
-    tx.commit().await.map_err(|error| {
-        let error = StoreError::from(error);
-        Failure { unknown: !matches!(error, StoreError::Contended(_)), error }
-    })?;
+    let ended: Vec<KeyId> = batch.ended.iter().map(|ended| ended.id).collect();
+    committing.store(true, Ordering::Relaxed);
+    let posted = batch.commit(client, shared).await?;
     for (job, decided) in group.iter().zip(&all) {
         remember(shared, job, decided, &loaded, read_at);
     }
     shared.notify(posted);
+    for id in ended {
+        shared.doubt_one(id);
+    }
     Ok(all)
 }
 

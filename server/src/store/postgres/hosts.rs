@@ -108,7 +108,7 @@ async fn make(pool: &Pool, name: &str) -> Result<(), StoreError> {
     let row = sql::row(&transaction, insert, &[&name]).await?;
     let row = row.ok_or_else(|| StoreError::Unreadable("a host was not made".into()))?;
     let host: i64 = row.try_get(0)?;
-    sql::run(&transaction, "INSERT INTO numbers VALUES ($1, 0)", &[&host]).await?;
+    sql::run(&transaction, "INSERT INTO numbers (host, last) VALUES ($1, 0)", &[&host]).await?;
     let strands: &[i64] = &strands_of(host);
     let counters = "INSERT INTO counters SELECT strand, 0 FROM unnest($1::BIGINT[]) AS s (strand)";
     sql::run(&transaction, counters, &[&strands]).await?;

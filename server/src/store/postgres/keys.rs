@@ -17,7 +17,9 @@ use std::sync::Arc;
 #[async_trait]
 impl Keys for PostgresStore {
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        self.shared.key(id).await
+        // Whoever believes anything hears what is said against it.
+        self.writers();
+        sql::in_time(self.shared.key(id)).await
     }
 
     async fn call(&self, call: KeyCall) -> Result<Verdict, StoreError> {
@@ -28,7 +30,7 @@ impl Keys for PostgresStore {
     }
 
     async fn read(&self, subject: Subject, read: Read) -> Result<Done, Rejected> {
-        self.shared.read(subject, &read, i64::MAX).await
+        sql::in_time(self.shared.read(subject, &read, i64::MAX)).await
     }
 
     async fn revoke(
@@ -44,10 +46,9 @@ impl Keys for PostgresStore {
         }
         let end = "UPDATE keys SET revoked_at = $3, revoked_for = $4
                    WHERE strand = $1 AND id = $2 AND revoked_at IS NULL";
-        let client = self.shared.client().await?;
         let values: sql::Values<'_> = &[&facts.strand(), &&id.0[..], &now, &why];
-        let ended = sql::run(&client, end, values).await?;
-        self.shared.known.doubt_one(&id);
+        let ended = transact!(self, |tx| sql::run(&tx, end, values).await)?;
+        self.shared.doubt_one(id);
         Ok(ended == 1)
     }
 
@@ -78,7 +79,7 @@ impl Keys for PostgresStore {
                        FROM live WHERE k.strand = live.strand AND k.id = live.id";
             sql::run(&tx, end, &[&strands, &session, &now]).await
         })?;
-        self.shared.known.doubt();
+        self.shared.doubt();
         Ok(ended)
     }
 
@@ -86,7 +87,7 @@ impl Keys for PostgresStore {
         let client = self.shared.writers.get().await?;
         // To hold a row is refused where nothing can be written.
         let hold = "SELECT version FROM schema_version FOR SHARE";
-        match sql::row(&client, hold, &[]).await? {
+        match sql::in_time(sql::row(&client, hold, &[])).await? {
             Some(_) => Ok(()),
             None => Err(StoreError::Unreadable("the database has no version".into())),
         }

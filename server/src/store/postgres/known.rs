@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long another server's change may go unseen. The transaction of a call sees it at once.
-const BELIEVED: Duration = Duration::from_secs(1);
+pub(super) const BELIEVED: Duration = Duration::from_secs(1);
 /// Keys held in memory at the most.
 const MAX_KEYS: usize = 400_000;
 const SHARDS: usize = 64;
@@ -92,11 +92,14 @@ pub(super) struct KnownKeys {
     facts: Bounded<KeyId, Arc<Facts>>,
     rows: Bounded<KeyId, (Row, bool, Instant)>,
     grants: Bounded<[u8; 16], Arc<Grant>>,
+    /// For how long a row is believed.
+    believed: Duration,
 }
 
 impl KnownKeys {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(believed: Duration) -> Self {
         Self {
+            believed,
             facts: Bounded::new(MAX_KEYS),
             rows: Bounded::new(MAX_KEYS),
             grants: Bounded::new(SHARDS * 64),
@@ -145,7 +148,7 @@ impl KnownKeys {
 
     fn believed(&self, id: &KeyId) -> Option<(Row, bool)> {
         let (row, hidden, read_at) = self.rows.get(id)?;
-        (read_at.elapsed() < BELIEVED).then_some((row, hidden))
+        (read_at.elapsed() < self.believed).then_some((row, hidden))
     }
 }
 

@@ -4,7 +4,7 @@
 //! only its strand. If the server dies in between, what the launch says is known and its key is not.
 
 use super::Shared;
-use super::directory::{ACTIVITIES, COURSES, Row, Table, USERS, known};
+use super::directory::{ACTIVITIES, COURSES, Row, Table, USERS, held, known};
 use super::known::Facts;
 use super::limits;
 use super::numbers::strand_of;
@@ -104,6 +104,19 @@ async fn describe_all(
     new: &NewKey,
     named: &Named,
 ) -> Result<Subject, StoreError> {
+    // First and held: whoever deletes a course changes its row before looking for its activities.
+    let mut course = None;
+    if let (Some(about), Some(found)) = (&new.about_course, named.course) {
+        let row = match held(tx, &COURSES, host, &about.id).await? {
+            Some(row) => row,
+            None => identify(tx, &COURSES, host, &about.id, found.id).await?,
+        };
+        let set: [Said<'_>; 4] = [&about.title, &about.shortname, &about.idnumber, &about.url];
+        if !row.deleted {
+            describe(tx, &COURSES, host, row.id, &set).await?;
+            course = Some(row.id);
+        }
+    }
     let user = identify(tx, &USERS, host, &new.user, named.user).await?.id;
     if let Some(about) = &new.about_user {
         // A login name that somebody else has must not keep the student from working: it is left out.
@@ -117,15 +130,6 @@ async fn describe_all(
     let strand = strand_of(named.activity);
     let activity = identify(tx, &ACTIVITIES, host, &new.activity, named.activity).await?.id;
     if new.about_course.is_some() || new.about_activity.is_some() {
-        let mut course = None;
-        if let (Some(about), Some(found)) = (&new.about_course, named.course) {
-            let row = identify(tx, &COURSES, host, &about.id, found.id).await?;
-            let set: [Said<'_>; 4] = [&about.title, &about.shortname, &about.idnumber, &about.url];
-            if !row.deleted {
-                describe(tx, &COURSES, host, row.id, &set).await?;
-                course = Some(row.id);
-            }
-        }
         let about = new.about_activity.clone().unwrap_or_default();
         let method = about.method.map(word).transpose()?;
         let attempts = about.attempts.map(i64::from);

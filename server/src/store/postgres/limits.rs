@@ -1,16 +1,18 @@
 //! What forbids a first use: an ended web session, found thefts, too many live keys.
 //!
-//! Counted before the key's transaction, over all strands of the host. Keys that start at the same moment on two
-//! servers may both find the last place free: a limit holds but for the few that start at once.
+//! Counted before the key's transaction, over all strands of the host, so that what is refused leaves nothing; and
+//! the keys of one web session and user again within it, under their rows, since two servers may have found
+//! the same last place free. The limit of a host is counted now and then, and holds but for the few that start at once.
 
 use super::Shared;
-use super::numbers::strands_of;
+use super::group::Job;
+use super::numbers::{host_of, strands_of};
 use super::sql;
 use super::words::count;
-use crate::store::{KeyCall, NewKey, Refused, StoreError, THEFT_WINDOW};
-use deadpool_postgres::Client;
+use crate::store::{KeyCall, KeyLimits, NewKey, Refused, StoreError, THEFT_WINDOW};
+use deadpool_postgres::{Client, GenericClient};
 use latchkey_protocol::Millis;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// Why keys end, as their rows tell it.
@@ -88,6 +90,94 @@ async fn number(client: &Client, sql: &str, values: sql::Values<'_>) -> Result<u
     match sql::row(client, sql, values).await? {
         Some(row) => count(row.try_get(0)?),
         None => Ok(0),
+    }
+}
+
+const LIVE_IN_SESSIONS: &str = "SELECT session, count(*) FROM keys
+    WHERE strand = ANY($1) AND session = ANY($2)
+      AND ends_at > $3 AND advanced_at > $4 AND revoked_at IS NULL GROUP BY session";
+
+const LIVE_OF_USERS: &str = "SELECT user_id, count(*) FROM keys
+    WHERE strand = ANY($1) AND user_id = ANY($2)
+      AND ends_at > $3 AND advanced_at > $4 AND revoked_at IS NULL GROUP BY user_id";
+
+/// Live keys of the web sessions and users whose rows a transaction holds.
+#[derive(Debug, Default)]
+pub(super) struct LiveCounts {
+    sessions: HashMap<(i64, String), u32>,
+    users: HashMap<i64, u32>,
+}
+
+/// What is counted of one host.
+#[derive(Default)]
+struct Counted<'a> {
+    sessions: BTreeSet<&'a str>,
+    users: BTreeSet<i64>,
+    now: Millis,
+    idle_since: Millis,
+}
+
+impl LiveCounts {
+    /// Counts for these first uses.
+    pub(super) async fn read(
+        tx: &impl GenericClient,
+        starting: &[&Job],
+    ) -> Result<Self, StoreError> {
+        let mut hosts = BTreeMap::<i64, Counted<'_>>::new();
+        for job in starting {
+            let counted = hosts.entry(host_of(job.facts.subject.activity)).or_default();
+            counted.sessions.extend(job.start().and_then(|new| new.session.as_deref()));
+            counted.users.insert(job.facts.subject.user);
+            counted.now = counted.now.max(job.call.now);
+            counted.idle_since = counted.now - job.call.windows.idle;
+        }
+        let mut live = Self::default();
+        for (host, Counted { sessions, users, now, idle_since }) in hosts {
+            let strands: &[i64] = &strands_of(host);
+            let sessions: Vec<&str> = sessions.into_iter().collect();
+            let users: Vec<i64> = users.into_iter().collect();
+            let in_sessions: sql::Values<'_> = &[&strands, &sessions, &now, &idle_since];
+            let of_users: sql::Values<'_> = &[&strands, &users, &now, &idle_since];
+            let (in_sessions, of_users) = tokio::try_join!(
+                async {
+                    match sessions.is_empty() {
+                        true => Ok(Vec::new()),
+                        false => sql::rows(tx, LIVE_IN_SESSIONS, in_sessions).await,
+                    }
+                },
+                sql::rows(tx, LIVE_OF_USERS, of_users),
+            )?;
+            for row in in_sessions {
+                live.sessions.insert((host, row.try_get(0)?), count(row.try_get(1)?)?);
+            }
+            for row in of_users {
+                live.users.insert(row.try_get(0)?, count(row.try_get(1)?)?);
+            }
+        }
+        Ok(live)
+    }
+
+    /// Takes the place of one more key, if there is room.
+    pub(super) fn take(
+        &mut self,
+        host: i64,
+        session: Option<&str>,
+        user: i64,
+        limits: &KeyLimits,
+    ) -> bool {
+        let key = session.map(|session| (host, session.to_owned()));
+        let in_session = key.as_ref().and_then(|key| self.sessions.get(key)).copied();
+        let of_user = self.users.get(&user).copied().unwrap_or_default();
+        if (key.is_some() && in_session.unwrap_or_default() >= limits.per_session)
+            || of_user >= limits.per_user
+        {
+            return false;
+        }
+        if let Some(key) = key {
+            *self.sessions.entry(key).or_default() += 1;
+        }
+        *self.users.entry(user).or_default() += 1;
+        true
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a group of calls has to know, read at once when its strands are held.
 
-use super::batch::Batch;
+use super::batch::{Batch, HOLD};
 use super::group::Job;
 use super::known::{ROW, read_row};
+use super::limits::LiveCounts;
 use super::numbers::{host_of, strand_of};
 use super::sql;
 use super::states::{self, Documents};
@@ -11,10 +12,11 @@ use super::words::{count, sixteen};
 use crate::keys::decide::Row;
 use crate::store::standing::Standing;
 use crate::store::{Action, Operation, StoreError, Subject};
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
 /// A key as its row says.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub(super) struct Loaded {
     pub(super) joined: HashSet<(i64, i64)>,
     pub(super) ended_sessions: HashSet<(i64, String)>,
     pub(super) deleted_users: HashSet<i64>,
+    /// Live keys of the web sessions and users of first uses.
+    pub(super) live: LiveCounts,
 }
 
 /// The key under which the result of an operation is saved.
@@ -56,32 +60,96 @@ pub(super) fn operation_key(subject: Subject, operation: &Operation) -> Operatio
 /// The function under whose name the ids of single entries are kept.
 pub(super) const ENTRY: &str = "entry";
 
-/// Holds all strands of the group and reads.
+static KEYS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT k.id, k.activity, k.user_id, k.attempt, k.grant_id, {ROW} FROM keys k
+         JOIN unnest($1::BIGINT[], $2::BYTEA[]) AS v (strand, id)
+         ON k.strand = v.strand AND k.id = v.id ORDER BY k.strand, k.id FOR UPDATE OF k"
+    )
+});
+
+static ACTIVITIES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT a.id, a.deleted_at IS NOT NULL, {RULES} FROM activities a
+         JOIN unnest($1::BIGINT[], $2::BIGINT[]) AS v (strand, id)
+         ON a.strand = v.strand AND a.id = v.id"
+    )
+});
+
+static STANDINGS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {STANDING}, s.activity, s.user_id FROM standings s
+         JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[]) AS v (strand, activity, user_id)
+         ON s.strand = v.strand AND s.activity = v.activity AND s.user_id = v.user_id"
+    )
+});
+
+const JOINED: &str = "SELECT j.activity, j.user_id FROM joins j
+    JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[]) AS v (strand, activity, user_id)
+    ON j.strand = v.strand AND j.activity = v.activity AND j.user_id = v.user_id";
+
+const OPERATIONS: &str =
+    "SELECT o.activity, o.user_id, o.function, o.id, o.content, o.outcome, o.at FROM operations o
+    JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[], $5::TEXT[])
+        AS v (strand, activity, user_id, function, id)
+    ON o.strand = v.strand AND o.id = v.id AND o.activity = v.activity
+        AND o.user_id = v.user_id AND o.function = v.function";
+
+/// Begins a transaction, holds all strands of the group and reads. All that is asked is sent at once: the database does
+/// one after the other, so that what is read is read when the strands are held.
 pub(super) async fn load(
-    tx: &Transaction<'_>,
+    client: &impl GenericClient,
     jobs: &[Job],
 ) -> Result<(Loaded, Batch), StoreError> {
-    let mut loaded = Loaded::default();
-    starts(tx, jobs, &mut loaded).await?;
+    prepare(client).await?;
+    let mut first = Loaded::default();
+    let starts_keys = jobs.iter().any(|job| job.start().is_some());
+    if starts_keys {
+        begin(client).await?;
+        starts(client, jobs, &mut first).await?;
+    }
     let strands: BTreeSet<i64> = jobs.iter().map(|job| job.facts.strand()).collect();
     let strands: Vec<i64> = strands.into_iter().collect();
     let now = jobs.iter().map(|job| job.call.now).max().unwrap_or_default();
-    let batch = Batch::hold(tx, &strands, now).await?;
-    let (keys, activities, standings, operations, joined, documents) = tokio::try_join!(
-        keys(tx, jobs),
-        activities(tx, jobs),
-        standings(tx, jobs),
-        operations(tx, jobs),
-        joined(tx, jobs),
-        states::load(tx, jobs),
+    let (_, batch, keys, activities, standings, operations, joined, documents) = tokio::try_join!(
+        biased;
+        async {
+            match starts_keys {
+                true => Ok(()),
+                false => begin(client).await,
+            }
+        },
+        Batch::hold(client, &strands, now),
+        keys(client, jobs),
+        activities(client, jobs),
+        standings(client, jobs),
+        operations(client, jobs),
+        joined(client, jobs),
+        states::load(client, jobs),
     )?;
-    let loaded = Loaded { keys, activities, standings, operations, joined, documents, ..loaded };
+    let loaded = Loaded { keys, activities, standings, operations, joined, documents, ..first };
     Ok((loaded, batch))
 }
 
+async fn begin(client: &impl GenericClient) -> Result<(), StoreError> {
+    Ok(client.batch_execute("BEGIN").await?)
+}
+
+/// What is sent at once must not wait to be prepared: the order would be another.
+async fn prepare(client: &impl GenericClient) -> Result<(), StoreError> {
+    for sql in [HOLD, &*KEYS, &*ACTIVITIES, &*STANDINGS, JOINED, OPERATIONS, states::LOAD] {
+        client.prepare_cached(sql).await?;
+    }
+    Ok(())
+}
+
 /// First uses hold the rows of their web session and user until the commit: whoever ends those changes them
-/// before looking for keys.
-async fn starts(tx: &Transaction<'_>, jobs: &[Job], loaded: &mut Loaded) -> Result<(), StoreError> {
+/// before looking for keys, and other first uses wait until these can be counted.
+async fn starts(
+    tx: &impl GenericClient,
+    jobs: &[Job],
+    loaded: &mut Loaded,
+) -> Result<(), StoreError> {
     let starting: Vec<&Job> = jobs.iter().filter(|job| job.start().is_some()).collect();
     if starting.is_empty() {
         return Ok(());
@@ -116,25 +184,22 @@ async fn starts(tx: &Transaction<'_>, jobs: &[Job], loaded: &mut Loaded) -> Resu
     let hosts: Vec<i64> = users.iter().map(|user| host_of(*user)).collect();
     let hold = "SELECT u.id, u.deleted_at IS NOT NULL FROM users u
         JOIN unnest($1::BIGINT[], $2::BIGINT[]) AS v (host, id) ON u.host = v.host AND u.id = v.id
-        ORDER BY u.host, u.id FOR SHARE OF u";
+        ORDER BY u.host, u.id FOR UPDATE OF u";
     for row in sql::rows(tx, hold, &[&hosts, &users]).await? {
         if row.try_get(1)? {
             loaded.deleted_users.insert(row.try_get(0)?);
         }
     }
+    // Nobody else starts a key of these while their rows are held: what is counted now stays true.
+    loaded.live = LiveCounts::read(tx, &starting).await?;
     Ok(())
 }
 
-async fn keys(tx: &Transaction<'_>, jobs: &[Job]) -> Result<HashMap<KeyId, Stored>, StoreError> {
+async fn keys(tx: &impl GenericClient, jobs: &[Job]) -> Result<HashMap<KeyId, Stored>, StoreError> {
     let strands: Vec<i64> = jobs.iter().map(|job| job.facts.strand()).collect();
     let ids: Vec<&[u8]> = jobs.iter().map(|job| &job.call.id.0[..]).collect();
-    let sql = format!(
-        "SELECT k.id, k.activity, k.user_id, k.attempt, k.grant_id, {ROW} FROM keys k
-         JOIN unnest($1::BIGINT[], $2::BYTEA[]) AS v (strand, id)
-         ON k.strand = v.strand AND k.id = v.id ORDER BY k.strand, k.id FOR UPDATE OF k"
-    );
     let mut found = HashMap::new();
-    for row in sql::rows(tx, &sql, &[&strands, &ids]).await? {
+    for row in sql::rows(tx, &KEYS, &[&strands, &ids]).await? {
         let subject = Subject {
             activity: row.try_get(1)?,
             user: row.try_get(2)?,
@@ -148,26 +213,21 @@ async fn keys(tx: &Transaction<'_>, jobs: &[Job]) -> Result<HashMap<KeyId, Store
 }
 
 async fn activities(
-    tx: &Transaction<'_>,
+    tx: &impl GenericClient,
     jobs: &[Job],
 ) -> Result<HashMap<i64, (Rules, bool)>, StoreError> {
     let ids: BTreeSet<i64> = jobs.iter().map(|job| job.facts.subject.activity).collect();
     let ids: Vec<i64> = ids.into_iter().collect();
     let strands: Vec<i64> = ids.iter().map(|id| strand_of(*id)).collect();
-    let sql = format!(
-        "SELECT a.id, a.deleted_at IS NOT NULL, {RULES} FROM activities a
-         JOIN unnest($1::BIGINT[], $2::BIGINT[]) AS v (strand, id)
-         ON a.strand = v.strand AND a.id = v.id"
-    );
     let mut found = HashMap::new();
-    for row in sql::rows(tx, &sql, &[&strands, &ids]).await? {
+    for row in sql::rows(tx, &ACTIVITIES, &[&strands, &ids]).await? {
         found.insert(row.try_get(0)?, (read_rules(&row, 2)?, row.try_get(1)?));
     }
     Ok(found)
 }
 
 async fn standings(
-    tx: &Transaction<'_>,
+    tx: &impl GenericClient,
     jobs: &[Job],
 ) -> Result<HashMap<(i64, i64), Standing>, StoreError> {
     let submits =
@@ -177,29 +237,21 @@ async fn standings(
         return Ok(HashMap::new());
     }
     let (strands, activities, users) = places(&wanted);
-    let sql = format!(
-        "SELECT {STANDING}, s.activity, s.user_id FROM standings s
-         JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[]) AS v (strand, activity, user_id)
-         ON s.strand = v.strand AND s.activity = v.activity AND s.user_id = v.user_id"
-    );
     let mut found = HashMap::new();
-    for row in sql::rows(tx, &sql, &[&strands, &activities, &users]).await? {
+    for row in sql::rows(tx, &STANDINGS, &[&strands, &activities, &users]).await? {
         found.insert((row.try_get(13)?, row.try_get(14)?), read_standing(&row, 0)?);
     }
     Ok(found)
 }
 
-async fn joined(tx: &Transaction<'_>, jobs: &[Job]) -> Result<HashSet<(i64, i64)>, StoreError> {
+async fn joined(tx: &impl GenericClient, jobs: &[Job]) -> Result<HashSet<(i64, i64)>, StoreError> {
     let starting = jobs.iter().filter(|job| job.start().is_some());
     let wanted: BTreeSet<(i64, i64)> = starting.map(Job::place).collect();
     if wanted.is_empty() {
         return Ok(HashSet::new());
     }
     let (strands, activities, users) = places(&wanted);
-    let sql = "SELECT j.activity, j.user_id FROM joins j
-         JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[]) AS v (strand, activity, user_id)
-         ON j.strand = v.strand AND j.activity = v.activity AND j.user_id = v.user_id";
-    let rows = sql::rows(tx, sql, &[&strands, &activities, &users]).await?;
+    let rows = sql::rows(tx, JOINED, &[&strands, &activities, &users]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -210,7 +262,7 @@ fn places(wanted: &BTreeSet<(i64, i64)>) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
 }
 
 async fn operations(
-    tx: &Transaction<'_>,
+    tx: &impl GenericClient,
     jobs: &[Job],
 ) -> Result<HashMap<OperationKey, Earlier>, StoreError> {
     let mut wanted: Vec<(i64, i64, i64, &'static str, &str)> = Vec::new();
@@ -232,12 +284,6 @@ async fn operations(
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql =
-        "SELECT o.activity, o.user_id, o.function, o.id, o.content, o.outcome, o.at FROM operations o
-        JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[], $5::TEXT[])
-            AS v (strand, activity, user_id, function, id)
-        ON o.strand = v.strand AND o.id = v.id AND o.activity = v.activity
-            AND o.user_id = v.user_id AND o.function = v.function";
     let values: sql::Values<'_> = &[
         &wanted.iter().map(|row| row.0).collect::<Vec<_>>(),
         &wanted.iter().map(|row| row.1).collect::<Vec<_>>(),
@@ -247,7 +293,7 @@ async fn operations(
     ];
     let functions: BTreeSet<&'static str> = wanted.iter().map(|row| row.3).collect();
     let mut found = HashMap::new();
-    for row in sql::rows(tx, sql, values).await? {
+    for row in sql::rows(tx, OPERATIONS, values).await? {
         let name: &str = row.try_get(2)?;
         let Some(function) = functions.get(name) else { continue };
         let key = (row.try_get(0)?, row.try_get(1)?, *function, row.try_get(3)?);

@@ -18,26 +18,36 @@ mod known;
 mod launch;
 mod limits;
 mod load;
+mod meter;
 mod migrate;
+mod months;
+pub(in crate::store) mod moving;
 mod nonces;
-mod numbers;
+mod notices;
+pub(in crate::store) mod numbers;
 mod outbox;
 mod records;
 mod rulings;
 mod sql;
 mod states;
 mod submissions;
+#[cfg(test)]
+mod subset;
 mod sweep;
 mod web_sessions;
 mod words;
 
-use crate::store::{Ended, StoreError};
+use crate::store::subscribers::Subscribers;
+use crate::store::{Ended, Meter, StoreError};
 use deadpool_postgres::{Client, Pool};
 use group::Writers;
 use hosts::Hosts;
 use known::KnownKeys;
 use latchkey_protocol::Millis;
-use std::sync::{Arc, OnceLock};
+use latchkey_protocol::token::KeyId;
+use notices::{Notice, Notices};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How much of a database one server takes.
@@ -49,6 +59,8 @@ pub struct Share {
     pub writers: usize,
     /// Connections for everything else.
     pub connections: usize,
+    /// Whole months of the log that are kept beside the present one; 0 for all.
+    pub keep_log: u32,
 }
 
 /// What all parts of the store share.
@@ -61,9 +73,14 @@ pub(super) struct Shared {
     hosts: Hosts,
     known: KnownKeys,
     live: limits::LiveKeys,
-    subscribers: outbox::Subscribers,
+    subscribers: Subscribers,
+    webhooks: outbox::KnownWebhooks,
+    meter: Meter,
     /// Which server this is, to tell its claims from others'.
     server: i64,
+    /// Whole months of the log that are kept beside the present one; 0 for all.
+    keep_log: u32,
+    notices: Notices,
     /// Goes with the last task that does something.
     _ended: oneshot::Sender<()>,
 }
@@ -99,23 +116,33 @@ impl Shared {
     /// After the commit of events to these webhooks.
     fn notify(&self, posted: Vec<i64>) {
         if !posted.is_empty() {
-            self.subscribers.notify(posted);
+            self.webhooks.learn(posted);
+            self.subscribers.notify();
         }
     }
 
-    /// After keys were ended or activities hidden here: this server sees it at once, others within a second.
+    /// After keys were ended or activities hidden here: this server sees it at once, others when they are told, or
+    /// within a second.
     fn doubt(&self) {
         self.known.doubt();
+        self.notices.send(Notice::All);
+    }
+
+    /// After one key was ended here.
+    fn doubt_one(&self, id: KeyId) {
+        self.known.doubt_one(&id);
+        self.notices.send(Notice::Key(id));
     }
 }
 
 /// The store on PostgreSQL.
-#[derive(Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
     share: Share,
-    writers: OnceLock<Writers>,
-    swept_to: std::sync::Mutex<sweep::Place>,
+    tasks: OnceLock<Writers>,
+    /// For the task that talks to other servers, once it is started.
+    talk: Mutex<Option<(connect::Target, notices::Waiting)>>,
+    swept_to: Mutex<sweep::Place>,
 }
 
 impl PostgresStore {
@@ -130,30 +157,53 @@ impl PostgresStore {
         server: i64,
         now: Millis,
     ) -> Result<(Self, Ended), StoreError> {
-        let config = connect::parse(url)?;
+        Self::believing(known::BELIEVED, url, share, server, now)
+    }
+
+    /// The same, with another time for which a key's row is believed.
+    pub(super) fn believing(
+        believed: Duration,
+        url: &str,
+        share: Share,
+        server: i64,
+        now: Millis,
+    ) -> Result<(Self, Ended), StoreError> {
+        let target = connect::Target::of(url)?;
         // A runtime of its own: the caller may be a task of another one.
         let migrated = std::thread::scope(|scope| {
-            scope.spawn(|| migrate::alone(&config, now)).join().map_err(|_| StoreError::Closed)
+            scope.spawn(|| migrate::alone(&target, now)).join().map_err(|_| StoreError::Closed)
         });
         migrated??;
         let (open, ended) = oneshot::channel();
+        let (notices, waiting) = Notices::new();
         let shared = Arc::new(Shared {
-            pool: connect::pool(&config, share.connections.max(1))?,
-            writers: connect::pool(&config, share.writers.max(1) + 1)?,
+            pool: target.pool(share.connections.max(1))?,
+            writers: target.pool(share.writers.max(1) + 1)?,
             hosts: Hosts::default(),
-            known: KnownKeys::new(),
+            known: KnownKeys::new(believed),
             live: limits::LiveKeys::default(),
-            subscribers: outbox::Subscribers::default(),
+            subscribers: Subscribers::default(),
+            webhooks: outbox::KnownWebhooks::default(),
+            meter: Meter::default(),
             server,
+            keep_log: share.keep_log,
+            notices,
             _ended: open,
         });
-        let (writers, swept_to) = Default::default();
-        Ok((Self { shared, share, writers, swept_to }, ended))
+        let talk = Mutex::new(Some((target, waiting)));
+        let (tasks, swept_to) = Default::default();
+        Ok((Self { shared, share, tasks, talk, swept_to }, ended))
     }
 
-    /// The tasks that write, started by the first who needs them.
+    /// The tasks that write, started by the first who needs them, with the one that talks to other servers.
     fn writers(&self) -> &Writers {
-        self.writers
-            .get_or_init(|| Writers::start(&self.shared, self.share.writers, self.share.group))
+        self.tasks.get_or_init(|| {
+            let talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((target, waiting)) = talk {
+                let (shared, server) = (Arc::downgrade(&self.shared), self.shared.server);
+                tokio::spawn(notices::exchange(shared, target, server, waiting));
+            }
+            Writers::start(&self.shared, self.share.writers, self.share.group)
+        })
     }
 }

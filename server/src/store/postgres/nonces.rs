@@ -21,8 +21,10 @@ impl Nonces for PostgresStore {
         let host = self.shared.host(host).await?;
         let client = self.shared.client().await?;
         let old = now.saturating_sub(KEEP);
-        sql::run(&client, "DELETE FROM nonces WHERE until < $1", &[&old]).await?;
-        let insert = "INSERT INTO nonces VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        sql::run(&client, "DELETE FROM nonces WHERE host = $1 AND until < $2", &[&host, &old])
+            .await?;
+        let insert = "INSERT INTO nonces (host, nonce, until) VALUES ($1, $2, $3)
+                      ON CONFLICT DO NOTHING";
         Ok(sql::run(&client, insert, &[&host, &nonce, &until]).await? == 1)
     }
 }

@@ -16,12 +16,12 @@ const COUNT_BITS: u32 = 32;
 const FIRST_YEAR: i64 = 2020;
 
 /// The strand of an activity.
-pub(super) fn strand_of(activity: i64) -> i64 {
+pub(in crate::store) fn strand_of(activity: i64) -> i64 {
     (activity >> HOST_SHIFT) * STRANDS + activity % STRANDS
 }
 
 /// The host of an activity, user, course or webhook.
-pub(super) fn host_of(number: i64) -> i64 {
+pub(in crate::store) fn host_of(number: i64) -> i64 {
     number >> HOST_SHIFT
 }
 
@@ -41,25 +41,40 @@ pub(super) fn strands_of(host: i64) -> [i64; STRANDS as usize] {
 }
 
 /// The number of the `count`th thing of a host that it calls `key`.
-pub(super) fn number(host: i64, count: i64, key: &str) -> i64 {
+pub(in crate::store) fn number(host: i64, count: i64, key: &str) -> i64 {
     (host << HOST_SHIFT) | (count * STRANDS) | spread(key)
 }
 
 /// The number of what a host calls by name in its settings. By the name alone, so that it need not be asked for.
-pub(super) fn named(host: i64, name: &str) -> i64 {
+pub(in crate::store) fn named(host: i64, name: &str) -> i64 {
     let digest = Sha256::digest(name.as_bytes());
     let low = digest.iter().take(5).fold(0_i64, |low, byte| (low << 8) | i64::from(*byte));
     (host << HOST_SHIFT) | (low & ((1 << HOST_SHIFT) - 1))
 }
 
 /// The number of the `count`th change of a strand.
-pub(super) fn seq(strand: i64, count: i64) -> i64 {
+pub(in crate::store) fn seq(strand: i64, count: i64) -> i64 {
     count * STRANDS + strand % STRANDS
 }
 
 /// The least count of the month of `now`: counts begin anew, higher, with each month.
 pub(super) fn first_count(now: Millis) -> i64 {
-    month(now) << COUNT_BITS
+    first_of(month(now))
+}
+
+/// The least count of a month, by its number.
+pub(in crate::store) fn first_of(month: i64) -> i64 {
+    month << COUNT_BITS
+}
+
+/// The month of a number of the log.
+pub(super) fn month_of(seq: i64) -> i64 {
+    (seq / STRANDS) >> COUNT_BITS
+}
+
+/// The count of an activity, user or course.
+pub(super) fn count_of(number: i64) -> i64 {
+    (number & ((1 << HOST_SHIFT) - 1)) / STRANDS
 }
 
 /// The least `seq` of a month, by its number.
@@ -68,10 +83,20 @@ pub(super) fn first_seq(month: i64) -> i64 {
 }
 
 /// The month of that time (UTC), counted from January 2020; 0 before that.
-pub(super) fn month(now: Millis) -> i64 {
+pub(in crate::store) fn month(now: Millis) -> i64 {
     let seconds = now.div_euclid(1_000);
     let Ok(time) = time::OffsetDateTime::from_unix_timestamp(seconds) else { return 0 };
     ((i64::from(time.year()) - FIRST_YEAR) * 12 + i64::from(u8::from(time.month())) - 1).max(0)
+}
+
+/// When that month begins.
+pub(super) fn beginning_of(number: i64) -> Millis {
+    let of = |month: u8| time::Month::try_from(month).ok();
+    let year = i32::try_from(FIRST_YEAR + number / 12).ok();
+    let begin = year.zip(of((number % 12 + 1) as u8)).and_then(|(year, month)| {
+        Some(time::Date::from_calendar_date(year, month, 1).ok()?.midnight().assume_utc())
+    });
+    begin.map_or(0, |begin| begin.unix_timestamp() * 1_000)
 }
 
 /// The calendar's name of a month, as in `2026_11`.
@@ -120,6 +145,10 @@ mod tests {
         );
         assert_eq!(month(last) + 1, month(first));
         assert_eq!(first_seq(month(first)), seq(16, first_count(first)));
+        assert_eq!(
+            (beginning_of(month(last)), beginning_of(month(first))),
+            (1_796_083_200_000, first)
+        );
         assert_eq!((month(0), month(-1), month(i64::MAX)), (0, 0, 0));
     }
 }

@@ -9,56 +9,38 @@ mod settle;
 use super::numbers::{named, strands_of};
 use super::sql::{self, transact};
 use super::{PostgresStore, Shared};
-use crate::store::{
-    Attempt, Due, DueEvents, EventKind, Outbox, StoreError, Subscriptions, WebhookState,
-};
+use crate::store::{Attempt, Due, DueEvents, Outbox, StoreError, Subscriptions, WebhookState};
 use async_trait::async_trait;
 use latchkey_protocol::Millis;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio_postgres::Row;
 
-/// Who wants events, and who is told that there are some.
+/// Webhooks whose row is there.
 #[derive(Debug, Default)]
-pub(super) struct Subscribers {
-    pub(super) wanted: RwLock<Arc<Subscriptions>>,
-    pub(super) posted: Arc<Notify>,
-    /// Webhooks whose row is there.
-    known: Mutex<HashSet<i64>>,
-}
+pub(super) struct KnownWebhooks(Mutex<HashSet<i64>>);
 
-impl Subscribers {
-    /// Names of the webhooks of that host that want such events.
-    pub(super) fn wanting(&self, host: &str, kind: EventKind) -> Vec<String> {
-        let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
-        let webhooks = wanted.get(host).map_or(&[][..], Vec::as_slice);
-        let wanting = webhooks.iter().filter(|webhook| webhook.events.contains(&kind));
-        wanting.map(|webhook| webhook.webhook.clone()).collect()
-    }
-
+impl KnownWebhooks {
     /// Whether the row of that webhook has been committed.
-    pub(super) fn is_known(&self, webhook: i64) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&webhook)
+    pub(super) fn has(&self, webhook: i64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&webhook)
     }
 
     /// After the commit of events to these webhooks.
-    pub(super) fn notify(&self, webhooks: impl IntoIterator<Item = i64>) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(webhooks);
-        self.posted.notify_one();
+    pub(super) fn learn(&self, webhooks: impl IntoIterator<Item = i64>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(webhooks);
     }
 }
 
 #[async_trait]
 impl Outbox for PostgresStore {
     fn subscribe(&self, subscriptions: Arc<Subscriptions>) {
-        let mut wanted =
-            self.shared.subscribers.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        *wanted = subscriptions;
+        self.shared.subscribers.replace(subscriptions);
     }
 
     fn posted(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.subscribers.posted)
+        self.shared.subscribers.posted()
     }
 
     async fn due(

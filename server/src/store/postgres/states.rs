@@ -50,8 +50,16 @@ pub(super) async fn read(
     Ok(StateRow { name: name.to_owned(), document, at })
 }
 
+pub(super) const LOAD: &str = "SELECT s.activity, s.user_id, s.attempt, s.name, s.version, s.at,
+        CASE WHEN s.name = ANY($5) THEN s.value END
+    FROM states s
+    JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[])
+        AS v (strand, activity, user_id, attempt)
+    ON s.strand = v.strand AND s.activity = v.activity AND s.user_id = v.user_id
+        AND s.attempt = v.attempt";
+
 /// Reads what the calls of a group may need of documents.
-pub(super) async fn load(tx: &Transaction<'_>, jobs: &[Job]) -> Result<Documents, StoreError> {
+pub(super) async fn load(tx: &impl GenericClient, jobs: &[Job]) -> Result<Documents, StoreError> {
     let (mut names, mut attempts) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
         for work in &job.call.work {
@@ -72,16 +80,9 @@ pub(super) async fn load(tx: &Transaction<'_>, jobs: &[Job]) -> Result<Documents
     let activities: Vec<i64> = attempts.iter().map(|(activity, ..)| *activity).collect();
     let users: Vec<i64> = attempts.iter().map(|(_, user, _)| *user).collect();
     let numbers: Vec<i64> = attempts.iter().map(|(.., attempt)| i64::from(*attempt)).collect();
-    let sql = "SELECT s.activity, s.user_id, s.attempt, s.name, s.version, s.at,
-            CASE WHEN s.name = ANY($5) THEN s.value END
-        FROM states s
-        JOIN unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[])
-            AS v (strand, activity, user_id, attempt)
-        ON s.strand = v.strand AND s.activity = v.activity AND s.user_id = v.user_id
-            AND s.attempt = v.attempt";
     let values: sql::Values<'_> = &[&strands, &activities, &users, &numbers, &names];
     let mut documents = Documents::new();
-    for row in sql::rows(tx, sql, values).await? {
+    for row in sql::rows(tx, LOAD, values).await? {
         let of = (row.try_get(0)?, row.try_get(1)?, count(row.try_get(2)?)?);
         let document = Document { version: count(row.try_get(4)?)?, value: row.try_get(6)? };
         let kept = documents.entry(of).or_default();

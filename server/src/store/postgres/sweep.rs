@@ -6,7 +6,7 @@
 
 use super::nonces;
 use super::sql::{self, Values, transact};
-use super::{PostgresStore, migrate};
+use super::{PostgresStore, months};
 use crate::store::StoreError;
 use deadpool_postgres::Client;
 use latchkey_protocol::Millis;
@@ -48,7 +48,10 @@ impl PostgresStore {
     pub(super) async fn sweep_on(&self, now: Millis) -> Result<bool, StoreError> {
         let mut place = self.swept_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if !place.begun {
-            transact!(self, |tx| migrate::months(&tx, now).await)?;
+            transact!(self, |tx| months::make(&tx, now).await)?;
+            if self.shared.keep_log > 0 {
+                transact!(self, |tx| months::drop_before(&tx, self.shared.keep_log, now).await)?;
+            }
             place.begun = true;
         }
         let client = self.shared.client().await?;

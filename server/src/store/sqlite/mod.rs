@@ -1,5 +1,6 @@
 //! The store on one SQLite file: one thread that writes, with group commit, and a few that read.
 
+pub mod backup;
 mod cache;
 mod calls;
 mod directory;
@@ -7,6 +8,8 @@ mod entries;
 mod feed;
 mod held;
 mod live;
+mod meter;
+pub(in crate::store) mod moving;
 mod nonces;
 mod outbox;
 mod reader;
@@ -19,9 +22,10 @@ mod sweep;
 mod tx;
 mod writer;
 
+use crate::store::subscribers::Subscribers;
 use crate::store::{
-    Done, Ended, EntryKind, KeyCall, KeyRecord, Keys, Nonces, Owner, Read, Records, Rejected,
-    StandingRow, StoreError, Subject, SubmissionRow, Verdict, WebSessions,
+    Done, Ended, EntryKind, KeyCall, KeyRecord, Keys, Meter, Nonces, Owner, Read, Records,
+    Rejected, StandingRow, StoreError, Subject, SubmissionRow, Verdict, WebSessions,
 };
 use async_trait::async_trait;
 use cache::{Grants, Heads, HiddenActivities, HostNames, KeyCache};
@@ -43,7 +47,8 @@ pub(super) struct Shared {
     hidden: HiddenActivities,
     hosts: HostNames,
     live: LiveKeys,
-    subscribers: outbox::Subscribers,
+    subscribers: Subscribers,
+    meter: Meter,
 }
 
 /// The store on one SQLite file.
@@ -69,7 +74,8 @@ impl SqliteStore {
             hidden: HiddenActivities::default(),
             hosts: HostNames::default(),
             live: LiveKeys::default(),
-            subscribers: outbox::Subscribers::default(),
+            subscribers: Subscribers::default(),
+            meter: Meter::default(),
         });
         let connection = schema::open_writer(path)?;
         shared.hidden.load(&connection)?;

@@ -10,26 +10,8 @@ use async_trait::async_trait;
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio::sync::Notify;
-
-/// Who wants events, and who is told that there are some.
-#[derive(Debug, Default)]
-pub(super) struct Subscribers {
-    wanted: RwLock<Arc<Subscriptions>>,
-    posted: Arc<Notify>,
-}
-
-impl Subscribers {
-    fn wanted(&self) -> Arc<Subscriptions> {
-        Arc::clone(&self.wanted.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// After the commit of an event.
-    pub(super) fn notify(&self) {
-        self.posted.notify_one();
-    }
-}
 
 /// What an event tells, beside its kind.
 pub(super) struct Happened {
@@ -46,17 +28,15 @@ pub(super) fn post(
     kind: EventKind,
     happened: &Happened,
 ) -> Result<(), StoreError> {
-    let subscriptions = tx.shared.subscribers.wanted();
-    if subscriptions.is_empty() {
+    if tx.shared.subscribers.are_none() {
         return Ok(());
     }
     let name: String = tx
         .connection
         .prepare_cached("SELECT name FROM hosts WHERE id = ?")?
         .query_row([host], |row| row.get(0))?;
-    let webhooks = subscriptions.get(&name).map_or(&[][..], Vec::as_slice);
-    for webhook in webhooks.iter().filter(|webhook| webhook.events.contains(&kind)) {
-        let (id, enabled) = known(tx.connection, &name, &webhook.webhook)?;
+    for webhook in tx.shared.subscribers.wanting(&name, kind) {
+        let (id, enabled) = known(tx.connection, &name, &webhook)?;
         write(tx.connection, id, enabled.then_some(happened.at), kind, happened)?;
         tx.posted = true;
     }
@@ -112,13 +92,11 @@ fn write(
 #[async_trait]
 impl Outbox for SqliteStore {
     fn subscribe(&self, subscriptions: Arc<Subscriptions>) {
-        let mut wanted =
-            self.shared.subscribers.wanted.write().unwrap_or_else(PoisonError::into_inner);
-        *wanted = subscriptions;
+        self.shared.subscribers.replace(subscriptions);
     }
 
     fn posted(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.subscribers.posted)
+        self.shared.subscribers.posted()
     }
 
     async fn due(

@@ -1,6 +1,7 @@
 //! Opening the database file and bringing it up to date.
 
 use crate::store::StoreError;
+use crate::store::moving::UNFINISHED;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
@@ -15,11 +16,34 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_state.sql"),
 ];
 
+/// The version of a database that has seen all of them.
+pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
+
 /// Prepared statements kept for each connection: more than there are.
 const STATEMENTS: usize = 128;
 
 /// The one connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_to_fill(path)?;
+    if is_being_filled(&connection)? {
+        return Err(StoreError::Unreadable(UNFINISHED.into()));
+    }
+    Ok(connection)
+}
+
+/// Whether a copy into it was begun and not finished.
+pub(super) fn is_being_filled(connection: &Connection) -> Result<bool, StoreError> {
+    let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'moving'";
+    Ok(connection.prepare_cached(there)?.exists([])?)
+}
+
+/// How many migrations a database has seen.
+pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// A connection that writes, of a copy too.
+pub(super) fn open_to_fill(path: &Path) -> Result<Connection, StoreError> {
     own(path).map_err(|error| StoreError::Database(format!("{}: {error}", path.display())))?;
     let connection = Connection::open(path)?;
     // FULL: a commit is on disk when it returns. With many calls to a commit NORMAL gains nothing.

@@ -79,6 +79,11 @@ impl Writer {
         Ok((Self { queue }, ended))
     }
 
+    /// How many jobs wait.
+    pub(super) fn waiting(&self) -> u64 {
+        (self.queue.max_capacity() - self.queue.capacity()) as u64
+    }
+
     /// Does `work` in a transaction and returns after its commit. The work is done even if the caller
     /// goes away meanwhile.
     pub(super) async fn run<R: Send + 'static>(
@@ -113,6 +118,7 @@ impl State {
     fn work_off(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>, most: usize) {
         let mut group = Vec::with_capacity(most);
         while jobs.blocking_recv_many(&mut group, most) > 0 {
+            self.shared.meter.groups.observe(group.len() as f64);
             match self.transact(&mut group) {
                 Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
                 Err(error) if group.len() == 1 => {

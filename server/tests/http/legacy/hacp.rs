@@ -185,6 +185,10 @@ async fn what_repeats_itself_is_done_once() {
     let next = self::sid(&server);
     done(&command(&server, &next, "PutParam", "[core]\nscore=8,10").await);
     assert_eq!(grades(), 3);
+    // Opened once more and merely under way, it hands nothing in.
+    let third = self::sid(&server);
+    done(&command(&server, &third, "PutParam", "[core]\nlesson_status=incomplete,s").await);
+    assert_eq!(grades(), 3);
 }
 
 #[tokio::test]

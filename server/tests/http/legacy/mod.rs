@@ -3,6 +3,7 @@
 mod form;
 mod form_bounds;
 mod form_repeats;
+mod form_state;
 mod hacp;
 mod scorm;
 

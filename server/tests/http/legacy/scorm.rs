@@ -155,15 +155,36 @@ async fn commits_at_the_same_time_are_all_done_and_the_last_one_stays() {
 }
 
 #[tokio::test]
-async fn ten_commits_within_a_second_are_within_the_rate() {
+async fn twenty_commits_at_once_are_within_the_rate() {
+    let server =
+        server_with(|config| (config.limits.burst, config.limits.per_second) = (20, 10)).await;
+    let key = launch(&server);
+    for sequence in 1..=20 {
+        let raw = format!("{sequence}.29");
+        done(&post(&server, &key, &commit(sequence, &raw, &sequence.to_string())).await);
+    }
+    assert_eq!((scores(&server).await.len(), interactions(&server)), (20, 20));
+    // Each is one call, whatever it takes.
+    refused(&post(&server, &key, &commit(21, "5", "1")).await, "429 rate_limited");
+    server.after(SECOND);
+    done(&post(&server, &key, &commit(21, "5", "1")).await);
+}
+
+/// A runtime says once more what it has to say after the content has ended its session.
+#[tokio::test]
+async fn a_commit_after_the_last_one_is_taken_within_the_grace() {
     let server = server().await;
     let key = launch(&server);
-    let mut refusals = 0;
-    for sequence in 1..=5 {
-        let answer = post(&server, &key, &commit(sequence, "5", "1")).await;
-        refusals += u32::from(answer.status.as_u16() == 429);
-    }
-    assert_eq!(refusals, 0);
+    let mut last = commit(2, "5", "2");
+    last["cmi"]["core"]["exit"] = json!("suspend");
+    done(&post(&server, &key, &commit(1, "5", "1")).await);
+    done(&post(&server, &key, &last).await);
+    server.after(W - SECOND);
+    done(&post(&server, &key, &commit(3, "6", "3")).await);
+    // What was sent before the last one and comes after it has been overtaken.
+    done(&post(&server, &key, &commit(2, "4", "0")).await);
+    assert_eq!(kept(&server).await["cmi"]["core"]["lesson_location"], "3");
+    assert_eq!(scores(&server).await, [5.0, 6.0]);
 }
 
 #[tokio::test]

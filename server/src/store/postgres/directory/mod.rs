@@ -18,7 +18,7 @@ use crate::store::{
     Unset,
 };
 use async_trait::async_trait;
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
 use latchkey_protocol::Millis;
 use rows::{Column, Value};
 
@@ -104,9 +104,29 @@ pub(super) async fn known(
     host: i64,
     key: &str,
 ) -> Result<Option<Row>, StoreError> {
+    found(client, table, host, key, "").await
+}
+
+/// The same, held until the commit: nobody changes or deletes it meanwhile.
+pub(super) async fn held(
+    tx: &Transaction<'_>,
+    table: &Table,
+    host: i64,
+    key: &str,
+) -> Result<Option<Row>, StoreError> {
+    found(tx, table, host, key, "FOR UPDATE").await
+}
+
+async fn found(
+    client: &impl GenericClient,
+    table: &Table,
+    host: i64,
+    key: &str,
+    lock: &str,
+) -> Result<Option<Row>, StoreError> {
     let deleted = if table.kept { "deleted_at IS NOT NULL" } else { "FALSE" };
     let (name, place) = (table.name, table.place);
-    let sql = format!("SELECT id, {deleted} FROM {name} WHERE {place} = $1 AND key = $2");
+    let sql = format!("SELECT id, {deleted} FROM {name} WHERE {place} = $1 AND key = $2 {lock}");
     let found = sql::row(client, &sql, &[&table.place_of(host, key), &key]).await?;
     found.map(|row| Ok(Row { id: row.try_get(0)?, deleted: row.try_get(1)? })).transpose()
 }

@@ -11,8 +11,11 @@ use latchkey_protocol::token::KeyId;
 use std::collections::HashMap;
 use tokio_postgres::Row;
 
-/// How long a lane is held. Longer than an attempt takes; a server that dies in it delays its events by this.
-const LEASE: Millis = 60_000;
+/// How long a lane is held. The loop that delivers asks again every few seconds while something is under way, and so
+/// holds it longer; the events of a server that dies wait for this, and so long may clocks differ without harm.
+const LEASE: Millis = 15_000;
+/// A lane that is held for less than this is held anew.
+const RENEWED: Millis = 12_000;
 
 /// The first events of lanes that are due and that no other server holds. `$2`: the strands; `$4`: now; `$5`: this
 /// server.
@@ -65,7 +68,7 @@ pub(super) async fn due(
         // What is held for a good while yet need not be written again.
         let holder: Option<i64> = row.try_get(11)?;
         let until: Option<Millis> = row.try_get(12)?;
-        if holder != Some(shared.server) || until.is_none_or(|until| until < now + LEASE / 2) {
+        if holder != Some(shared.server) || until.is_none_or(|until| until < now + RENEWED) {
             open.push((due.lane.activity, due.after));
         }
         found.push(due);

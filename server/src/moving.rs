@@ -1,0 +1,150 @@
+//! `latchkey copy`: what an operator sees of moving the data.
+
+use crate::clock::{Clock, SystemClock};
+use crate::latchkey::{StartError, lock};
+use crate::store::moving::{self, Compared, MoveError, Phase, Watch};
+use crate::store::{Place, without_password};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why a copy was not made.
+#[derive(Debug, Error)]
+pub enum CopyError {
+    /// One of the addresses.
+    #[error("{0}: write it as in sqlite:latchkey.db or postgres://user:password@host/database")]
+    Url(&'static str),
+    /// A server runs on one of the ends.
+    #[error(transparent)]
+    InUse(#[from] StartError),
+    /// One of the ends.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// Both were read again, and are not the same.
+    #[error(
+        "{0} tables differ: the target stays closed. Was a server still writing to the source?"
+    )]
+    Differs(usize),
+}
+
+/// Copies all data from one store to the other and compares them, as the operator asks for by URLs; files are sought
+/// in `data`. Says on `told` what each table came to.
+///
+/// # Errors
+/// [`CopyError`]; nothing is lost, and the same again goes on.
+pub fn copy(from: &str, to: &str, data: &Path, told: &mut dyn Write) -> Result<(), CopyError> {
+    let source = Place::of(from, data).ok_or(CopyError::Url("--from"))?;
+    let target = Place::of(to, data).ok_or(CopyError::Url("--to"))?;
+    let _locks = locks(&source, &target)?;
+    let mut progress = Progress::new();
+    let compared = moving::copy(&source, &target, SystemClock.now(), &mut progress)?;
+    progress.clear();
+    // Nobody can be told that nobody can be told.
+    let _ = writeln!(told, "{}", table(&compared));
+    let differ = compared.iter().filter(|table| !table.is_same()).count();
+    if differ > 0 {
+        return Err(CopyError::Differs(differ));
+    }
+    let _ = writeln!(told, "copied {} to {}", without_password(from), without_password(to));
+    Ok(())
+}
+
+/// Holds the folders of files, as a server on them would.
+fn locks(source: &Place, target: &Place) -> Result<Vec<File>, StartError> {
+    let folder = |place: &Place| match place {
+        Place::Sqlite(file) => file.parent().map(Path::to_owned),
+        Place::Postgres(_) => None,
+    };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in [folder(source), folder(target)].into_iter().flatten() {
+        if matches!(target, Place::Sqlite(file) if file.parent() == Some(&folder)) {
+            crate::secrets::make_folder(&folder)?;
+        }
+        // One that is not there holds no database, which is told in its place.
+        if let Ok(folder) = folder.canonicalize()
+            && !folders.contains(&folder)
+        {
+            folders.push(folder);
+        }
+    }
+    folders.iter().map(|folder| lock(folder)).collect()
+}
+
+fn table(compared: &[Compared]) -> String {
+    let mut text =
+        format!("{:<16} {:>12} {:>12}  {:<34} same", "table", "source", "target", "checksum");
+    for Compared { table, source, target } in compared {
+        let same = if source == target { "yes" } else { "NO" };
+        text.push_str(&format!(
+            "\n{table:<16} {:>12} {:>12}  {:032x}   {same}",
+            source.rows, target.rows, target.hashes
+        ));
+    }
+    text
+}
+
+/// A bar on a terminal; elsewhere a line for each table and each tenth.
+struct Progress {
+    bar: ProgressBar,
+    lines: Option<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    phase: &'static str,
+    total: u64,
+    done: u64,
+    tenth: u64,
+}
+
+const STYLE: &str = "{prefix:9} [{bar:30}] {pos}/{len} rows, {per_sec}, {eta} left, {msg}";
+
+impl Progress {
+    fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target =
+            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template(STYLE) {
+            bar.set_style(style);
+        }
+        Self { bar, lines: (!terminal).then(Lines::default) }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for Progress {
+    fn begin(&mut self, phase: Phase, rows: u64, resumed: bool) {
+        let phase = match phase {
+            Phase::Counting => "counting",
+            Phase::Copying if resumed => "going on",
+            Phase::Copying => "copying",
+            Phase::Comparing => "comparing",
+        };
+        self.bar.reset();
+        self.bar.set_length(rows);
+        self.bar.set_prefix(phase);
+        if let Some(lines) = &mut self.lines {
+            *lines = Lines { phase, total: rows, ..Lines::default() };
+            let _ = writeln!(std::io::stderr(), "{phase}: {rows} rows");
+        }
+    }
+
+    fn done(&mut self, table: &'static str, rows: u64) {
+        self.bar.inc(rows);
+        self.bar.set_message(table);
+        let Some(lines) = &mut self.lines else { return };
+        lines.done += rows;
+        let tenth = (lines.done * 10).checked_div(lines.total).unwrap_or(10);
+        if tenth > lines.tenth {
+            lines.tenth = tenth;
+            let Lines { phase, done, total, .. } = lines;
+            let _ = writeln!(std::io::stderr(), "{phase}: {done}/{total} rows, {table}");
+        }
+    }
+}
