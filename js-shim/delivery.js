@@ -1,7 +1,7 @@
-// Sends operations until they are answered: see shapes.ts.
+// Sends operations until they are answered: see delivery-shapes.ts.
 import { newOutbox, pieces, placeOf } from "./outbox.js";
 import { EndedError, RefusedError, attempt, readToken, supersedes } from "./protocol.js";
-/** @import * as Shapes from "./shapes.js" */
+/** @import * as Shapes from "./delivery-shapes.js" */
 
 /** @type {Shapes.Calls} */
 const calls = (piece) => {

@@ -1,7 +1,7 @@
 // The entry: a page's launch becomes its activity.
 import { newDelivery } from "./delivery.js";
 import { BlockError, attempt, readToken } from "./protocol.js";
-/** @import * as Shapes from "./shapes.js" */
+/** @import * as Shapes from "./delivery-shapes.js" */
 export { BlockError, EndedError, LatchkeyError, RefusedError } from "./protocol.js";
 
 const unusable = (code = "") =>

@@ -75,27 +75,6 @@ impl Http {
         key: &str,
         body: &Value,
     ) -> Result<Answer, Lost> {
-        let asked = timeout(self.deadline, self.exchange(method, path, key, body)).await;
-        let answer = asked.map_err(|_| Lost).and_then(|answer| answer);
-        if answer.is_err() {
-            self.open = None;
-        }
-        answer
-    }
-
-    async fn exchange(
-        &mut self,
-        method: Method,
-        path: &str,
-        key: &str,
-        body: &Value,
-    ) -> Result<Answer, Lost> {
-        let open = match self.open.take() {
-            Some(open) if !open.is_closed() => open,
-            _ => connect(&self.place).await?,
-        };
-        let open = self.open.insert(open);
-        open.ready().await.map_err(|_| Lost)?;
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let request = Request::builder()
             .method(method)
@@ -105,6 +84,21 @@ impl Http {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .expect("a request");
+        let asked = timeout(self.deadline, self.exchange(request)).await;
+        let answer = asked.map_err(|_| Lost).and_then(|answer| answer);
+        if answer.is_err() {
+            self.open = None;
+        }
+        answer
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Lost> {
+        let open = match self.open.take() {
+            Some(open) if !open.is_closed() => open,
+            _ => connect(&self.place).await?,
+        };
+        let open = self.open.insert(open);
+        open.ready().await.map_err(|_| Lost)?;
         let response = open.send_request(request).await.map_err(|_| Lost)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);

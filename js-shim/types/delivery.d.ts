@@ -1,3 +1,3 @@
 /** @type {Shapes.NewDelivery} */
 export const newDelivery: Shapes.NewDelivery;
-import type * as Shapes from "./shapes.js";
+import type * as Shapes from "./delivery-shapes.js";

@@ -43,6 +43,7 @@ mod owners;
 mod plan;
 pub mod policy;
 pub mod process;
+mod progress;
 pub mod rate;
 mod readiness;
 pub mod reply;

@@ -2,11 +2,11 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::latchkey::{StartError, lock};
+use crate::progress::Progress;
 use crate::store::moving::{self, Compared, MoveError, Phase, Watch};
 use crate::store::{Place, without_password};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -38,9 +38,9 @@ pub fn copy(from: &str, to: &str, data: &Path, told: &mut dyn Write) -> Result<(
     let source = Place::of(from, data).ok_or(CopyError::Url("--from"))?;
     let target = Place::of(to, data).ok_or(CopyError::Url("--to"))?;
     let _locks = locks(&source, &target)?;
-    let mut progress = Progress::new();
-    let compared = moving::copy(&source, &target, SystemClock.now(), &mut progress)?;
-    progress.clear();
+    let mut shown = Shown { progress: Progress::new(STYLE), total: 0, done: 0 };
+    let compared = moving::copy(&source, &target, SystemClock.now(), &mut shown)?;
+    shown.progress.clear();
     // Nobody can be told that nobody can be told.
     let _ = writeln!(told, "{}", table(&compared));
     let differ = compared.iter().filter(|table| !table.is_same()).count();
@@ -85,40 +85,16 @@ fn table(compared: &[Compared]) -> String {
     text
 }
 
-/// A bar on a terminal; elsewhere a line for each table and each tenth.
-struct Progress {
-    bar: ProgressBar,
-    lines: Option<Lines>,
-}
-
-#[derive(Default)]
-struct Lines {
-    phase: &'static str,
+/// What the operator sees of a copy.
+struct Shown {
+    progress: Progress,
     total: u64,
     done: u64,
-    tenth: u64,
 }
 
 const STYLE: &str = "{prefix:9} [{bar:30}] {pos}/{len} rows, {per_sec}, {eta} left, {msg}";
 
-impl Progress {
-    fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target =
-            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template(STYLE) {
-            bar.set_style(style);
-        }
-        Self { bar, lines: (!terminal).then(Lines::default) }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Watch for Progress {
+impl Watch for Shown {
     fn begin(&mut self, phase: Phase, rows: u64, resumed: bool) {
         let phase = match phase {
             Phase::Counting => "counting",
@@ -126,25 +102,14 @@ impl Watch for Progress {
             Phase::Copying => "copying",
             Phase::Comparing => "comparing",
         };
-        self.bar.reset();
-        self.bar.set_length(rows);
-        self.bar.set_prefix(phase);
-        if let Some(lines) = &mut self.lines {
-            *lines = Lines { phase, total: rows, ..Lines::default() };
-            let _ = writeln!(std::io::stderr(), "{phase}: {rows} rows");
-        }
+        (self.total, self.done) = (rows, 0);
+        self.progress.begin(phase, rows);
+        self.progress.line(format_args!("{phase}: {rows} rows"));
     }
 
     fn done(&mut self, table: &'static str, rows: u64) {
-        self.bar.inc(rows);
-        self.bar.set_message(table);
-        let Some(lines) = &mut self.lines else { return };
-        lines.done += rows;
-        let tenth = (lines.done * 10).checked_div(lines.total).unwrap_or(10);
-        if tenth > lines.tenth {
-            lines.tenth = tenth;
-            let Lines { phase, done, total, .. } = lines;
-            let _ = writeln!(std::io::stderr(), "{phase}: {done}/{total} rows, {table}");
-        }
+        self.done += rows;
+        self.progress.message(table);
+        self.progress.show(self.done, self.total, format_args!("rows, {table}"));
     }
 }

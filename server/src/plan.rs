@@ -59,10 +59,11 @@ impl Renderer {
 
 impl Plan {
     pub(crate) fn new(call: &Call, rules: &Rules, asked: Asked) -> Self {
-        let plan = |raw: RawCall| Planned {
-            id: raw.id.clone(),
-            function: functions::find(&raw.function).map_or("", |known| known.name()),
-            planned: plan_call(call, rules, raw),
+        let plan = |raw: RawCall| {
+            let (id, known) = (raw.id.clone(), functions::find(&raw.function));
+            let planned = known.ok_or_else(|| ErrorCode::UnknownFunction.into());
+            let planned = planned.and_then(|function| plan_call(call, rules, function, raw));
+            Planned { id, function: known.map_or("", |function| function.name()), planned }
         };
         match asked {
             Asked::One(raw) => Self { shape: Shape::One, calls: vec![plan(raw)] },
@@ -70,12 +71,16 @@ impl Plan {
                 Self { shape: Shape::Batch, calls: raw.into_iter().map(plan).collect() }
             }
             Asked::Entry(id) => {
-                let planned = authorise(call, rules, "recent", &Map::new())
-                    .and_then(|_| functions::Entry::plan(call, &id))
+                let planned = authorise(call, rules, functions::Entry::AS, &Map::new())
+                    .and_then(|()| functions::Entry::plan(call, &id))
                     .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
                 Self {
                     shape: Shape::One,
-                    calls: vec![Planned { id: None, function: "recent", planned }],
+                    calls: vec![Planned {
+                        id: None,
+                        function: functions::Entry::AS.name(),
+                        planned,
+                    }],
                 }
             }
         }
@@ -200,10 +205,10 @@ fn finish(
 fn authorise(
     call: &Call,
     rules: &Rules,
-    name: &str,
+    function: &dyn Function,
     args: &Map<String, Value>,
-) -> Result<&'static dyn Function, Refusal> {
-    let function = functions::find(name).ok_or(ErrorCode::UnknownFunction)?;
+) -> Result<(), Refusal> {
+    let name = function.name();
     rules.function(name)?;
     let scope = |cause: &str| Err(Refusal::new(ErrorCode::KeyScope).because(cause));
     if !call.grant.functions.iter().any(|granted| granted == name) {
@@ -213,15 +218,16 @@ fn authorise(
     if function.writes(args) && call.grant.mode != Mode::Normal {
         return scope("mode");
     }
-    Ok(function)
+    Ok(())
 }
 
 fn plan_call(
     call: &Call,
     rules: &Rules,
+    function: &'static dyn Function,
     raw: RawCall,
 ) -> Result<(Renderer, Option<Work>), Refusal> {
-    let function = authorise(call, rules, &raw.function, &raw.args)?;
+    authorise(call, rules, function, &raw.args)?;
     if let Some(why) = raw.unreadable {
         return Err(why);
     }

@@ -34,25 +34,8 @@ async fn opened(hand: Hand, phone: bool, activity: &str) -> Walk {
     walk.tab.run(AddScriptToEvaluateOnNewDocumentParams::new(CLOCK)).await;
     walk.tab.go(&walk.site).await;
     walk.log_in("ada").await;
-    open(&walk, activity).await;
+    walk.open(activity).await;
     walk
-}
-
-async fn open(walk: &Walk, activity: &str) {
-    walk.press(&format!("[data-activity={activity}] [data-testid=open-activity]")).await;
-    walk.at(&format!("/activity/{activity}")).await;
-}
-
-/// What the gradebook shows of Ada's last submission, and her standing.
-async fn in_the_gradebook(walk: &Walk, activity: &str) -> (String, String) {
-    walk.log_out().await;
-    walk.log_in("teacher").await;
-    walk.press(&format!("[data-activity={activity}] [data-testid=open-gradebook]")).await;
-    walk.at(&format!("/gradebook/{activity}")).await;
-    let row = "[data-testid=gradebook-row][data-user=ada]";
-    let submission = walk.text(&format!("{row} [data-testid=submission-row]")).await;
-    assert!(submission.contains("reported by the client"), "{submission}");
-    (submission, walk.text(&format!("{row} [data-testid=standing]")).await)
 }
 
 async fn saved(walk: &Walk) {
@@ -163,7 +146,7 @@ async fn the_pendulum_by_keyboard_alone() {
     assert_eq!(walk.count("[data-testid=delete]").await, 0, "what is handed in stays");
     clean(&walk).await;
 
-    let (submission, standing) = in_the_gradebook(&walk, "pendulum").await;
+    let (submission, standing) = walk.in_the_gradebook("pendulum").await;
     assert!(submission.contains("g = (9."), "{submission}");
     assert!(standing.contains("10"), "{standing}");
     walk.browser.close().await;
@@ -268,7 +251,7 @@ async fn records(hand: Hand, phone: bool) {
     assert_eq!(events.join(" "), expected);
     assert_eq!(last["score"], 4.0);
     clean(&walk).await;
-    let (submission, standing) = in_the_gradebook(&walk, "records").await;
+    let (submission, standing) = walk.in_the_gradebook("records").await;
     assert!(submission.contains("2 of 6 tasks solved. Still open: 3, 4, 5, 6."), "{submission}");
     assert!(standing.contains('4'), "{standing}");
     walk.browser.close().await;
@@ -336,7 +319,7 @@ async fn the_guest_in_its_sandbox() {
     assert!((last["score"].as_f64().unwrap() - 4.667).abs() < 0.001, "{last}");
     fits(tab).await;
     clean(&walk).await;
-    let (submission, standing) = in_the_gradebook(&walk, "guest").await;
+    let (submission, standing) = walk.in_the_gradebook("guest").await;
     assert!(submission.contains("questions right"), "{submission}");
     assert!(standing.contains("4.67"), "{standing}");
     walk.browser.close().await;

@@ -1,10 +1,10 @@
 //! AICC content that knows nothing but `aicc_sid` and `aicc_url`.
 
 use crate::demo::Walk;
+use crate::stage::comes;
 use crate::stage::hands::{Hand, fits, narrow};
 use crate::stage::host::Sdk;
 use crate::stage::world::{Place, World};
-use crate::stage::{GLANCE, PATIENCE};
 use serde_json::json;
 
 async fn says(tab: &crate::stage::tab::Tab, id: &str, text: &str) {
@@ -61,8 +61,7 @@ async fn the_lesson_of_the_demo_from_the_course_to_the_gradebook() {
         }
         walk.tab.go(&walk.site).await;
         walk.log_in("ada").await;
-        walk.press("[data-activity=buoys] [data-testid=open-activity]").await;
-        walk.at("/activity/buoys").await;
+        walk.open("buoys").await;
         // The frame has begun by itself: it has asked how it was left.
         walk.database.until_keys(1).await;
         walk.tab.until("document.querySelector('[data-testid=lesson]').checkVisibility()").await;
@@ -70,30 +69,29 @@ async fn the_lesson_of_the_demo_from_the_course_to_the_gradebook() {
         answers(&walk, 1, 0).await;
         answers(&walk, 2, 0).await;
         let left = || walk.database.state("s1", "buoys", "hacp").unwrap_or_default();
-        until(async || left()["location"] == "2").await;
+        assert!(comes(async || left()["location"] == "2").await);
         assert_eq!(left()["exit"], json!("suspend"));
         // Left where it is: the lesson says so.
         walk.tab.go(&format!("{}/activity/buoys", walk.site)).await;
         walk.at("/activity/buoys").await;
         let kept = || walk.database.kept("s1", "buoys");
-        until(async || kept().iter().any(|kept| kept.args["event"] == "lesson.exited")).await;
+        assert!(
+            comes(async || kept().iter().any(|kept| kept.args["event"] == "lesson.exited")).await
+        );
 
         lesson(&walk).await;
         answers(&walk, 3, 2).await;
         answers(&walk, 4, 1).await;
         walk.tab.until("document.getElementById('score')?.textContent === '3 of 4'").await;
         fits(&walk.tab).await;
-        until(async || kept().iter().any(|kept| kept.function == "grade")).await;
+        assert!(comes(async || kept().iter().any(|kept| kept.function == "grade")).await);
         assert_eq!(walk.tab.eval::<String>("trouble.textContent").await, "");
         assert_eq!(walk.tab.eval::<Vec<String>>("window.violations").await, [""; 0]);
         assert_eq!(walk.tab.thrown(), [""; 0]);
 
         walk.tab.go(&format!("{}/course", walk.site)).await;
         walk.at("/course").await;
-        walk.log_out().await;
-        walk.log_in("teacher").await;
-        walk.press("[data-activity=buoys] [data-testid=open-gradebook]").await;
-        walk.at("/gradebook/buoys").await;
+        walk.teacher_opens_gradebook("buoys").await;
         let standing = "[data-user=ada] [data-testid=standing]";
         let standing: String =
             walk.tab.eval(&format!("document.querySelector('{standing}').dataset.score")).await;
@@ -110,15 +108,6 @@ async fn the_lesson_of_the_demo_from_the_course_to_the_gradebook() {
         assert!(walk.database.revoked().iter().all(|why| why == "session ended"));
         walk.browser.close().await;
     }
-}
-
-async fn until(come: impl AsyncFn() -> bool) {
-    let come = async {
-        while !come().await {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, come).await.expect("it does not come");
 }
 
 /// Goes to the lesson itself, as a course that opens it in a window of its own does: no driver looks into the frame of

@@ -70,6 +70,28 @@ impl Walk {
         self.hand.press(&self.tab, selector).await;
     }
 
+    pub(super) async fn open(&self, activity: &str) {
+        self.press(&format!("[data-activity={activity}] [data-testid=open-activity]")).await;
+        self.at(&format!("/activity/{activity}")).await;
+    }
+
+    /// From a student's page with a way to log out.
+    pub(super) async fn teacher_opens_gradebook(&self, activity: &str) {
+        self.log_out().await;
+        self.log_in("teacher").await;
+        self.press(&format!("[data-activity={activity}] [data-testid=open-gradebook]")).await;
+        self.at(&format!("/gradebook/{activity}")).await;
+    }
+
+    /// What a teacher finds there: Ada's last submission, and her standing.
+    pub(super) async fn in_the_gradebook(&self, activity: &str) -> (String, String) {
+        self.teacher_opens_gradebook(activity).await;
+        let row = "[data-testid=gradebook-row][data-user=ada]";
+        let submission = self.text(&format!("{row} [data-testid=submission-row]")).await;
+        assert!(submission.contains("reported by the client"), "{submission}");
+        (submission, self.text(&format!("{row} [data-testid=standing]")).await)
+    }
+
     /// Has the answer just given checked, and goes on.
     async fn check(&self, question: usize) {
         self.tab
@@ -159,11 +181,8 @@ async fn walk(hand: Hand, phone: bool) {
     walk.press("#stage a[href='/course']").await;
     walk.at("/course").await;
     assert!(walk.text("[data-activity=rivers] [data-testid=own-standing]").await.contains("9.33"));
-    walk.log_out().await;
 
-    walk.log_in("teacher").await;
-    walk.press("[data-activity=rivers] [data-testid=open-gradebook]").await;
-    walk.at("/gradebook/rivers").await;
+    walk.teacher_opens_gradebook("rivers").await;
     assert_eq!(walk.count("[data-testid=gradebook-row]").await, 4);
     let row = "[data-testid=gradebook-row][data-user=ada]";
     let standing = walk.text(&format!("{row} [data-testid=standing]")).await;

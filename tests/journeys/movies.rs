@@ -1,7 +1,7 @@
 //! Flash movies in the demo, played by the real Ruffle: one whose page has the key, one that has it itself.
 
 use crate::demo::Walk;
-use crate::stage::GLANCE;
+use crate::stage::comes_within;
 use crate::stage::hands::{Hand, fits, key, narrow};
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
@@ -30,8 +30,6 @@ const PLACES: [(f64, f64); 6] = [
     (146.0, 388.0),
 ];
 const HAND_IN: (f64, f64) = (474.0, 466.0);
-/// How often somebody tries to take hold of something.
-const TRIES: usize = 10;
 /// Player and movie take their time on a busy machine.
 const START: Duration = Duration::from_secs(90);
 
@@ -72,16 +70,8 @@ async fn open(walk: &Walk, activity: &str) {
         "rhone" => "said.some(([command]) => command === 'latchkey.recent')",
         _ => "heard.includes('recent')",
     };
-    tokio::time::timeout(START, async {
-        loop {
-            if walk.tab.eval::<bool>(started).await {
-                break;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    })
-    .await
-    .expect("the movie does not start");
+    let come = comes_within(START, async || walk.tab.eval::<bool>(started).await).await;
+    assert!(come, "the movie does not start");
 }
 
 /// A spot of the stage in the window.
@@ -130,17 +120,10 @@ async fn drag(walk: &Walk, from: (f64, f64), to: (f64, f64)) {
     mouse(walk, MouseReleased, to, false).await;
 }
 
-/// Drags, or presses where that is the same spot, until it has come to something: a movie on a busy machine misses one now and
-/// then, as people know.
-async fn until(walk: &Walk, activity: &str, count: usize, from: (f64, f64), to: (f64, f64)) {
-    for _ in 0..TRIES {
-        drag(walk, from, to).await;
-        let kept = walk.database.until_kept("s1", activity, count);
-        if tokio::time::timeout(GLANCE * 100, kept).await.is_ok() {
-            return;
-        }
-    }
-    panic!("from {from:?} to {to:?}: never {count} kept, but {:#?}", kept(walk, "s1", activity));
+/// Drags, or presses where that is the same spot, and waits for what comes of it.
+async fn moves(walk: &Walk, activity: &str, count: usize, from: (f64, f64), to: (f64, f64)) {
+    drag(walk, from, to).await;
+    walk.database.until_kept("s1", activity, count).await;
 }
 
 /// What is kept, but for the word of who they are.
@@ -152,40 +135,30 @@ fn placed(town: &str, place: u32) -> Value {
     json!({ "event": "placed", "data": { "town": town, "place": place.to_string() } })
 }
 
-async fn in_the_gradebook(walk: &Walk, activity: &str) -> (String, String) {
-    walk.tab.go(&format!("{}/course", walk.site)).await;
-    walk.at("/course").await;
-    walk.log_out().await;
-    walk.log_in("teacher").await;
-    walk.press(&format!("[data-activity={activity}] [data-testid=open-gradebook]")).await;
-    walk.at(&format!("/gradebook/{activity}")).await;
-    let row = "[data-testid=gradebook-row][data-user=ada]";
-    let submission = walk.text(&format!("{row} [data-testid=submission-row]")).await;
-    (submission, walk.text(&format!("{row} [data-testid=standing]")).await)
-}
-
 /// Two towns by one launch, the others by the next, and a grade.
 async fn plays(activity: &str, phone: bool) {
     let walk = entered("ada", phone).await;
     open(&walk, activity).await;
     fits(&walk.tab).await;
-    until(&walk, activity, 1, WAITING[2], PLACES[2]).await;
-    until(&walk, activity, 2, WAITING[3], PLACES[3]).await;
+    moves(&walk, activity, 1, WAITING[2], PLACES[2]).await;
+    moves(&walk, activity, 2, WAITING[3], PLACES[3]).await;
     walk.database.until_state("s1", activity, "rhone", &json!("-1,-1,2,3,-1,-1")).await;
     assert_eq!(kept(&walk, "s1", activity), [placed("Genève", 3), placed("Lyon", 4)]);
 
     // Left, and opened again: both are where they were, or the last move would not make six.
     open(&walk, activity).await;
     for (count, town) in [(3, 0), (4, 1), (5, 4), (6, 5)] {
-        until(&walk, activity, count, WAITING[town], PLACES[town]).await;
+        moves(&walk, activity, count, WAITING[town], PLACES[town]).await;
     }
-    until(&walk, activity, 7, HAND_IN, HAND_IN).await;
+    moves(&walk, activity, 7, HAND_IN, HAND_IN).await;
     assert_eq!(kept(&walk, "s1", activity).last(), Some(&json!({ "score": 6.0 })));
     frames(&walk).await;
     assert_eq!(walk.tab.thrown(), [""; 0]);
     assert_eq!(walk.tab.eval::<Vec<String>>("violations").await, [""; 0]);
 
-    let (submission, standing) = in_the_gradebook(&walk, activity).await;
+    walk.tab.go(&format!("{}/course", walk.site)).await;
+    walk.at("/course").await;
+    let (submission, standing) = walk.in_the_gradebook(activity).await;
     assert!(
         submission.contains("Every town is in its place, from Brig to Arles: 100 %."),
         "{submission}"
@@ -245,11 +218,7 @@ async fn a_teacher_looks_at_a_movie_and_leaves_nothing() {
     let walk = entered("teacher", false).await;
     open(&walk, "rhone").await;
     let logged = "said.some(([command]) => command === 'latchkey.log')";
-    for _ in 0..TRIES {
-        if !walk.tab.eval::<bool>(logged).await {
-            drag(&walk, WAITING[3], PLACES[3]).await;
-        }
-    }
+    drag(&walk, WAITING[3], PLACES[3]).await;
     walk.tab.until(logged).await;
     // What is asked next is answered after that.
     open(&walk, "rhone").await;

@@ -3,7 +3,7 @@
 use crate::demo::Walk;
 use crate::stage::hands::{Hand, fits, key, narrow};
 use crate::stage::tab::Tab;
-use crate::stage::{GLANCE, PATIENCE};
+use crate::stage::{PATIENCE, comes};
 use chromiumoxide::cdp::browser_protocol::dom::SetFileInputFilesParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use serde_json::{Value, json};
@@ -140,13 +140,8 @@ fn state(walk: &Walk, activity: &str) -> Value {
 
 /// Waits until the state as it is kept is as it should be.
 async fn until_state(walk: &Walk, activity: &str, fits: impl Fn(&Value) -> bool) {
-    let come = async {
-        while !fits(&state(walk, activity)) {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    let come = tokio::time::timeout(PATIENCE, come).await;
-    assert!(come.is_ok(), "{:#}", state(walk, activity));
+    let come = comes(async || fits(&state(walk, activity))).await;
+    assert!(come, "{:#}", state(walk, activity));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,10 +169,7 @@ async fn a_package_is_completed_and_its_score_is_in_the_gradebook() {
         assert_eq!(walk.tab.thrown(), [""; 0]);
         fits(&walk.tab).await;
 
-        walk.log_out().await;
-        walk.log_in("teacher").await;
-        walk.press(&format!("[data-activity={activity}] [data-testid=open-gradebook]")).await;
-        walk.at(&format!("/gradebook/{activity}")).await;
+        walk.teacher_opens_gradebook(&activity).await;
         let standing = "[data-user=ada] [data-testid=standing]";
         let standing: String =
             walk.tab.eval(&format!("document.querySelector('{standing}').dataset.score")).await;
@@ -266,12 +258,8 @@ async fn ten_commits_within_a_second() {
     assert_eq!(said, ["true"; 10]);
     until_state(&walk, &activity, |state| state["cmi"]["core"]["lesson_location"] == "p9").await;
     // The first at once and the last of them; what came between was overtaken.
-    let come = async {
-        while scores(&walk, &activity).last() != Some(&9.29) {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, come).await.is_ok(), "{:?}", scores(&walk, &activity));
+    let come = comes(async || scores(&walk, &activity).last() == Some(&9.29)).await;
+    assert!(come, "{:?}", scores(&walk, &activity));
     assert!(scores(&walk, &activity).len() <= 3, "{:?}", scores(&walk, &activity));
     let kept = walk.database.kept("s1", &activity);
     let logged: Vec<_> = kept
@@ -453,12 +441,8 @@ async fn the_lesson_of_the_demo_by_keyboard_alone() {
         }
         until_state(&walk, "tides", page(next)).await;
     }
-    let come = async {
-        while scores(&walk, "tides") != [66.67] {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, come).await.is_ok(), "{:?}", scores(&walk, "tides"));
+    let come = comes(async || scores(&walk, "tides") == [66.67]).await;
+    assert!(come, "{:?}", scores(&walk, "tides"));
     assert_eq!(state(&walk, "tides")["cmi"]["core"]["lesson_status"], "passed");
     assert_eq!(tab.thrown(), [""; 0]);
     walk.browser.close().await;

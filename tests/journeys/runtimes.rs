@@ -1,9 +1,9 @@
 //! SCORM runtimes that commit by themselves, without our SDK: the real scorm-again posts to its commit address.
 
+use crate::stage::comes;
 use crate::stage::host::Sdk;
 use crate::stage::tab::Tab;
 use crate::stage::world::{Place, World};
-use crate::stage::{GLANCE, PATIENCE};
 use serde_json::Value;
 
 /// How content of either standard speaks.
@@ -25,12 +25,7 @@ async fn opened(world: &World, tab: &Tab, version: &str) {
 /// Waits until the state as it is kept is as it should be.
 async fn until_state(world: &World, fits: impl Fn(&Value) -> bool) {
     let kept = || world.database.state("ada", "lesson", "scorm").unwrap_or_default();
-    let come = async {
-        while !fits(&kept()) {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, come).await.is_ok(), "{:#}", kept());
+    assert!(comes(async || fits(&kept())).await, "{:#}", kept());
 }
 
 fn scores(world: &World) -> Vec<f64> {

@@ -70,6 +70,9 @@ impl Function for Recent {
 pub struct Entry;
 
 impl Entry {
+    /// The function whose leave it takes, and under whose name it is counted.
+    pub(crate) const AS: &'static dyn Function = &Recent;
+
     /// As [`Function::plan`].
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! What the database holds, and whether that is what pages believe.
 
+use super::comes;
 use super::database::Database;
 use super::tab::Book;
-use super::{GLANCE, PATIENCE};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -39,14 +39,8 @@ impl Database {
 
     /// Waits until that many are kept.
     pub(crate) async fn until_kept(&self, user: &str, activity: &str, count: usize) {
-        let come = async {
-            while self.kept(user, activity).len() < count {
-                tokio::time::sleep(GLANCE).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, come).await.is_err() {
-            panic!("never {count} kept, but {:#?}", self.kept(user, activity));
-        }
+        let come = comes(async || self.kept(user, activity).len() >= count).await;
+        assert!(come, "never {count} kept, but {:#?}", self.kept(user, activity));
     }
 
     /// The comments of a user's submissions, oldest first.
@@ -74,24 +68,13 @@ impl Database {
 
     /// Waits until that is kept under a name.
     pub(crate) async fn until_state(&self, user: &str, activity: &str, name: &str, value: &Value) {
-        let come = async {
-            while self.state(user, activity, name).as_ref() != Some(value) {
-                tokio::time::sleep(GLANCE).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, come).await.is_err() {
-            panic!("never {value}, but {:?}", self.state(user, activity, name));
-        }
+        let come = comes(async || self.state(user, activity, name).as_ref() == Some(value)).await;
+        assert!(come, "never {value}, but {:?}", self.state(user, activity, name));
     }
 
     /// Waits until that many keys were started.
     pub(crate) async fn until_keys(&self, count: usize) {
-        let come = async {
-            while self.keys() < count {
-                tokio::time::sleep(GLANCE).await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, come).await.is_ok(), "never {count} keys");
+        assert!(comes(async || self.keys() >= count).await, "never {count} keys");
     }
 
     /// Why keys were ended, in no order.

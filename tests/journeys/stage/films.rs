@@ -1,6 +1,6 @@
 //! Pages with Flash movies as old sites had them, and the real Ruffle. Movies are compiled as they are asked for.
 
-use super::host::{Host, NONCE};
+use super::host::{Host, LoggedIn, NONCE};
 use super::world::World;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -124,11 +124,8 @@ fn guarded(name: &str, endpoint: Option<&str>) -> HeaderMap {
 async fn page(
     State(host): State<Arc<Host>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    LoggedIn { session, user }: LoggedIn,
 ) -> Response {
-    let Some((session, user)) = host.login(&headers) else {
-        return (StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")).into_response();
-    };
     let token = host.launch(&session, &user, &name);
     let endpoint = host.endpoint.as_deref();
     let body = if ["bridged", "called"].contains(&&*name) {
@@ -150,11 +147,8 @@ async fn page(
 async fn framed(
     State(host): State<Arc<Host>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    LoggedIn { session, user }: LoggedIn,
 ) -> Response {
-    let Some((session, user)) = host.login(&headers) else {
-        return (StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")).into_response();
-    };
     let token = host.launch(&session, &user, &name);
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>{name}</title><link rel=icon href=data:,>

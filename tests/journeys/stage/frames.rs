@@ -1,14 +1,14 @@
 //! Pages around frames, pages in frames, and a stranger's page. Those in frames can be asked from around: they
 //! evaluate what they are sent, since no driver looks into a frame without an origin.
 
+use super::comes;
 use super::exercise;
-use super::host::{Host, NONCE};
+use super::host::{Host, LoggedIn, NONCE};
 use super::tab::{Book, Tab};
 use super::world::World;
-use super::{GLANCE, PATIENCE};
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use latchkey_server::embed::{Block, page_headers};
@@ -40,11 +40,8 @@ pub(super) fn routes() -> Router<Arc<Host>> {
 async fn around(
     State(host): State<Arc<Host>>,
     Path(activity): Path<String>,
-    headers: HeaderMap,
+    LoggedIn { session, user }: LoggedIn,
 ) -> Response {
-    let Some((session, user)) = host.login(&headers) else {
-        return (StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")).into_response();
-    };
     let token = host.launch(&session, &user, &activity);
     let (renew, endpoint) = (format!("/renew/{activity}"), host.endpoint.as_deref());
     let block = Block { token: &token, endpoint, renew: Some(&renew) }.html().unwrap();
@@ -170,13 +167,8 @@ impl Tab {
             format!("(async () => !!({expression}))()")
         );
         async move {
-            let come = async {
-                while !tab.eval::<bool>(&question).await {
-                    tokio::time::sleep(GLANCE).await;
-                }
-            };
-            let come = tokio::time::timeout(PATIENCE, come).await;
-            assert!(come.is_ok(), "{caller}: never in the frame {said}");
+            let come = comes(async || tab.eval::<bool>(&question).await).await;
+            assert!(come, "{caller}: never in the frame {said}");
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{PATIENCE, aicc, exercise, films, frames, runtimes};
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -204,6 +205,24 @@ pub(crate) fn router(host: Arc<Host>) -> Router {
         .with_state(host)
 }
 
+/// Who is logged in; nobody else gets further.
+pub(super) struct LoggedIn {
+    pub(super) session: String,
+    pub(super) user: String,
+}
+
+impl FromRequestParts<Arc<Host>> for LoggedIn {
+    type Rejection = (StatusCode, Html<&'static str>);
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        host: &Arc<Host>,
+    ) -> Result<Self, Self::Rejection> {
+        let found = host.login(&parts.headers).map(|(session, user)| Self { session, user });
+        found.ok_or((StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")))
+    }
+}
+
 /// A school's login asks for more; what matters here is the cookie.
 async fn login(State(host): Shared, Path(user): Path<String>) -> Response {
     let mut logins = host.logins.lock().unwrap();
@@ -222,10 +241,11 @@ async fn logout(State(host): Shared, headers: HeaderMap) -> Response {
     Redirect::to("/away").into_response()
 }
 
-async fn play(State(host): Shared, Path(activity): Path<String>, headers: HeaderMap) -> Response {
-    let Some((session, user)) = host.login(&headers) else {
-        return (StatusCode::FORBIDDEN, Html("<!doctype html><p>Log in first")).into_response();
-    };
+async fn play(
+    State(host): Shared,
+    Path(activity): Path<String>,
+    LoggedIn { session, user }: LoggedIn,
+) -> Response {
     let token = host.launch(&session, &user, &activity);
     let headers = host.sdk.headers(host.endpoint.as_deref());
     (headers, Html(host.page(&token, &activity))).into_response()

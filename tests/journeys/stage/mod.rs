@@ -27,3 +27,18 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How often a condition is looked at again where nothing tells of a change.
 pub(crate) const GLANCE: Duration = Duration::from_millis(25);
+
+/// Waits for something that nothing tells of; whether it has come.
+pub(crate) async fn comes(is_there: impl AsyncFn() -> bool) -> bool {
+    comes_within(PATIENCE, is_there).await
+}
+
+/// The same with another patience.
+pub(crate) async fn comes_within(patience: Duration, is_there: impl AsyncFn() -> bool) -> bool {
+    let come = async {
+        while !is_there().await {
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    tokio::time::timeout(patience, come).await.is_ok()
+}

@@ -1,7 +1,7 @@
 //! The network between the browser and the API, and all that may become of a request in it.
 
+use super::comes;
 use super::wire::{Message, exchange};
-use super::{GLANCE, PATIENCE};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -175,14 +175,8 @@ impl Proxy {
     ) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
-            let come = async {
-                while !wanted(&self.history()) {
-                    tokio::time::sleep(GLANCE).await;
-                }
-            };
-            if tokio::time::timeout(PATIENCE, come).await.is_err() {
-                panic!("{caller}: the network never saw {what}, but {:#?}", self.history());
-            }
+            let come = comes(async || wanted(&self.history())).await;
+            assert!(come, "{caller}: the network never saw {what}, but {:#?}", self.history());
         }
     }
 

@@ -1,7 +1,7 @@
 //! A tab: what a person does in it, and what its page believes.
 
 use super::browser::Browser;
-use super::{GLANCE, PATIENCE};
+use super::{PATIENCE, comes};
 use chromiumoxide::cdp::browser_protocol::log::{
     EnableParams as LogEnable, EventEntryAdded, LogEntrySource,
 };
@@ -171,13 +171,9 @@ impl Tab {
         let (caller, tab) = (Location::caller(), self.clone());
         let expression = format!("!!({expression})");
         async move {
-            let come = async {
-                // An error is a page on its way out, or not there yet.
-                while tab.try_eval(&expression).await != Ok(Value::Bool(true)) {
-                    tokio::time::sleep(GLANCE).await;
-                }
-            };
-            if tokio::time::timeout(PATIENCE, come).await.is_err() {
+            // An error is a page on its way out, or not there yet.
+            let come = async || tab.try_eval(&expression).await == Ok(Value::Bool(true));
+            if !comes(come).await {
                 let seen = tab
                     .try_eval("[location.href, document.body?.innerText, window.widget?.book?.()]");
                 let seen = (seen.await, tab.thrown.lock().unwrap().clone());
