@@ -146,10 +146,11 @@ where
         match self.gate.turned_away(&mut request) {
             None => {
                 let span = span_of(&request);
-                let since = self.gate.latchkey.metrics.on.then(Stopwatch::start);
-                let (latchkey, protocol) = (Arc::clone(&self.gate.latchkey), self.gate.protocol);
+                let timing = self.gate.latchkey.metrics.on.then(|| {
+                    (Stopwatch::start(), Arc::clone(&self.gate.latchkey), self.gate.protocol)
+                });
                 let inner = span.in_scope(|| self.inner.call(request));
-                Either::Left(Timed { inner, span, since, latchkey, protocol })
+                Either::Left(Timed { inner, span, timing })
             }
             Some(refused) => Either::Right(ready(Ok(refused))),
         }
@@ -170,14 +171,12 @@ fn span_of(request: &Request) -> Span {
 }
 
 pin_project! {
-    /// A request under way, whose time is taken.
+    /// A request under way; its time is taken where somebody asks for metrics.
     pub(crate) struct Timed<F> {
         #[pin]
         inner: F,
         span: Span,
-        since: Option<Stopwatch>,
-        latchkey: Arc<Latchkey>,
-        protocol: Option<Protocol>,
+        timing: Option<(Stopwatch, Arc<Latchkey>, Option<Protocol>)>,
     }
 }
 
@@ -191,8 +190,8 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Timed<F>
         if let Ok(response) = &answer {
             this.span.record("status", response.status().as_u16());
         }
-        if let Some(since) = this.since.take() {
-            this.latchkey.metrics.answered(*this.protocol, since.elapsed());
+        if let Some((since, latchkey, protocol)) = this.timing.take() {
+            latchkey.metrics.answered(protocol, since.elapsed());
         }
         Poll::Ready(answer)
     }

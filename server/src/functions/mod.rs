@@ -72,6 +72,14 @@ pub(crate) fn storable(args: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
+/// The same of a single text, by its name.
+pub(crate) fn storable_text(name: &str, text: &str) -> Result<(), Refusal> {
+    match text.contains('\0') {
+        true => Err(Refusal::field(ErrorCode::InvalidInput, presentable(name))),
+        false => Ok(()),
+    }
+}
+
 /// Reads an input, refusing members that it does not have. The refusal names the path.
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(
     args: &Map<String, Value>,

@@ -86,10 +86,8 @@ impl HostCall {
     pub(crate) fn param(&self, name: &str) -> Result<&str, Refusal> {
         let found = self.params.iter().find(|(known, _)| known == name);
         let value = found.map(|(_, value)| value.as_str()).ok_or(ErrorCode::NotFound)?;
-        match value.contains('\0') {
-            true => Err(Refusal::field(ErrorCode::InvalidInput, functions::presentable(name))),
-            false => Ok(value),
-        }
+        functions::storable_text(name, value)?;
+        Ok(value)
     }
 
     /// The query, of these names only, each at most once.
@@ -102,9 +100,7 @@ impl HostCall {
             if !names.contains(&&*name) || pairs.iter().any(|(known, _)| *known == name) {
                 return Err(Refusal::field(ErrorCode::BadQuery, functions::presentable(&name)));
             }
-            if value.contains('\0') {
-                return Err(Refusal::field(ErrorCode::InvalidInput, functions::presentable(&name)));
-            }
+            functions::storable_text(&name, &value)?;
             pairs.push((name.into_owned(), value.into_owned()));
         }
         Ok(Query(pairs))

@@ -19,6 +19,7 @@ use super::fields::Fields;
 use super::session::{Failed, Session, call, done, refusal};
 use crate::call::{Asked, RawCall};
 use crate::error::Refusal;
+use crate::functions::storable_text;
 use crate::gate::Arrival;
 use crate::latchkey::Latchkey;
 use crate::reply::{Told, respond};
@@ -116,10 +117,11 @@ async fn answer(latchkey: &Latchkey, posted: Posted) -> Result<String, Failed> {
             Ok(VERSION.to_owned())
         }
         Some(Command::PutInteractions) => {
-            let calls = match storable(&data).and_then(|()| data::interactions(&data)) {
-                Ok(rows) => entries(rows)?,
-                Err(why) => vec![RawCall::unread("log", why)],
-            };
+            let calls =
+                match storable_text("aicc_data", &data).and_then(|()| data::interactions(&data)) {
+                    Ok(rows) => entries(rows)?,
+                    Err(why) => vec![RawCall::unread("log", why)],
+                };
             session.ask(latchkey, calls).await?;
             Ok(VERSION.to_owned())
         }
@@ -141,7 +143,7 @@ async fn answer(latchkey: &Latchkey, posted: Posted) -> Result<String, Failed> {
 /// kept.
 async fn put(latchkey: &Latchkey, session: &mut Session, data: &str) -> Result<(), Failed> {
     let (_, kept) = session.kept(latchkey, lesson::NAME).await?;
-    storable(data)?;
+    storable_text("aicc_data", data)?;
     let Put { grade, graded, mut document } = lesson::put(data, &kept, &session.name())?;
     let mut refused = None;
     if let Some(grade) = grade {
@@ -156,14 +158,6 @@ async fn put(latchkey: &Latchkey, session: &mut Session, data: &str) -> Result<(
     let patch = json!({"op": "patch", "name": lesson::NAME, "value": document});
     session.ask(latchkey, vec![call("state", patch)]).await?;
     refused.map_or(Ok(()), Err)
-}
-
-/// Refuses data that not every backend can keep.
-fn storable(data: &str) -> Result<(), Refusal> {
-    match data.contains('\0') {
-        true => Err(Refusal::field(ErrorCode::InvalidInput, "aicc_data")),
-        false => Ok(()),
-    }
 }
 
 /// Whose lesson it is. The key has been found good.
