@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_protocol::error::ErrorCode;
 use latchkey_protocol::launch::Mode;
 use latchkey_protocol::payload::{BatchResult, CallOutcome, CallStatus};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -257,7 +258,7 @@ fn plan_call(
 /// a movie that adopts its keys moves on to the next one in the middle of its loop.
 fn by_content(call: &Call, function: &'static str, args: Map<String, Value>) -> Operation {
     let content = content(function, args);
-    let digits = fingerprint(&serde_json::json!([call.key.0, content]));
+    let digits = fingerprint(&(call.key.0, content));
     let id = URL_SAFE_NO_PAD.encode(digits);
     Operation { id: format!("={id}"), function, content, within: Some(call.repeats_within) }
 }
@@ -272,12 +273,14 @@ fn content(function: &str, mut args: Map<String, Value>) -> [u8; 16] {
             entry.remove("at");
         }
     }
-    fingerprint(&serde_json::json!([function, args]))
+    fingerprint(&(function, args))
 }
 
-/// A short fingerprint of what is asked, from its canonical JSON (members in order of their names).
-pub(crate) fn fingerprint(value: &Value) -> [u8; 16] {
-    let digest = Sha256::digest(value.to_string().as_bytes());
+/// A short fingerprint of what is asked, from its JSON; maps of [`Value`] have their members in order.
+pub(crate) fn fingerprint(asked: &impl Serialize) -> [u8; 16] {
+    // Texts, numbers and maps with texts as names: this cannot fail.
+    let text = serde_json::to_vec(asked).unwrap_or_default();
+    let digest = Sha256::digest(text);
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
     short

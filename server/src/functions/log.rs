@@ -11,7 +11,7 @@ use latchkey_protocol::payload::{
     LogEntry, LogInput, LogResult, MAX_DATA_DEPTH, MAX_DATA_LEN, MAX_ENTRIES, MAX_EVENT_LEN,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Writes entries to the activity's log.
 pub(super) struct Log;
@@ -86,7 +86,7 @@ fn check(call: &Call, entry: LogEntry) -> Result<NewEntry, (ErrorCode, &'static 
     }
     let client_at = call.client_time(entry.at.as_deref()).map_err(|code| (code, "at"))?;
     // Not the time: a client may well tell it anew when it tries again.
-    let content = || fingerprint(&json!([event, data]));
+    let content = || fingerprint(&(&event, &data));
     let id = entry.id.map(|id| (id, content()));
     Ok(NewEntry { id, event, data, client_at })
 }
@@ -94,6 +94,7 @@ fn check(call: &Call, entry: LogEntry) -> Result<NewEntry, (ErrorCode, &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn plan(entries: Value) -> Result<usize, (ErrorCode, String)> {
         let args = json!({ "entries": entries });

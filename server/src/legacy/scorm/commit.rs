@@ -85,7 +85,7 @@ impl Commit {
 
     /// Tells commits apart by what they say.
     pub(super) fn mark(&self) -> String {
-        URL_SAFE_NO_PAD.encode(fingerprint(&Value::Object(self.cmi.clone())))
+        URL_SAFE_NO_PAD.encode(fingerprint(&self.cmi))
     }
 
     /// The value of an element: its full name, and its text, unless that is empty.
@@ -173,7 +173,7 @@ impl Commit {
         let said = rows.iter().filter_map(|(at, row)| Some((at, bare(row)?)));
         said.filter(|(_, row)| row.get("id").is_some())
             .map(|(at, row)| {
-                let digits = fingerprint(&json!([session, at, row]));
+                let digits = fingerprint(&(session, at, &row));
                 let id = format!("scorm-{}", URL_SAFE_NO_PAD.encode(digits));
                 json!({ "id": id, "event": "interaction", "data": fitting(row) })
             })

@@ -63,9 +63,9 @@ fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
     if decision.revokes() {
         if revoke(tx, call.id, THEFT, call.now)? {
             let (subject, key) = (key.subject, Some(call.id));
-            let host = submissions::rules(tx.connection, subject.activity)?.host;
+            let (rules, _) = submissions::stood(tx.connection, subject.activity, subject.user)?;
             let happened = Happened { subject, submission: None, key, at: call.now };
-            outbox::post(tx, host, EventKind::KeyTheft, &happened)?;
+            outbox::post(tx, rules.host, EventKind::KeyTheft, &happened)?;
         }
         return Ok(Err(Refused::Decided(decision)));
     }
@@ -355,7 +355,49 @@ pub(super) fn save(
         None => "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
         Some(_) => "INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
     };
-    tx.connection.prepare_cached(insert)?.execute(params![
+    write(tx, insert, subject, operation, outcome, now)?;
+    Ok(())
+}
+
+/// Saves the outcome of an operation that is about to be done, or finds that it was done before. One search
+/// for what is nearly always new, where looking first and saving then would be two.
+pub(super) fn reserve(
+    tx: &Tx<'_>,
+    subject: Subject,
+    operation: &Operation,
+    outcome: &str,
+    now: Millis,
+) -> Result<Option<Saved>, StoreError> {
+    let insert = "INSERT OR IGNORE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)";
+    match write(tx, insert, subject, operation, outcome, now)? {
+        0 => find(tx, subject, operation),
+        _ => Ok(None),
+    }
+}
+
+/// Takes back what was reserved for an operation that is not done after all.
+pub(super) fn release(
+    tx: &Tx<'_>,
+    subject: Subject,
+    operation: &Operation,
+) -> Result<(), StoreError> {
+    tx.connection
+        .prepare_cached(
+            "DELETE FROM operations WHERE id = ? AND activity = ? AND user = ? AND function = ?",
+        )?
+        .execute(params![operation.id, subject.activity, subject.user, operation.function])?;
+    Ok(())
+}
+
+fn write(
+    tx: &Tx<'_>,
+    insert: &str,
+    subject: Subject,
+    operation: &Operation,
+    outcome: &str,
+    now: Millis,
+) -> Result<usize, StoreError> {
+    Ok(tx.connection.prepare_cached(insert)?.execute(params![
         operation.id,
         subject.activity,
         subject.user,
@@ -363,8 +405,7 @@ pub(super) fn save(
         operation.content,
         outcome,
         now,
-    ])?;
-    Ok(())
+    ])?)
 }
 
 /// For reads outside a transaction of the writer. All rows of a page come from one moment, and are

@@ -23,37 +23,9 @@ pub(super) fn append(
     new: &[NewEntry],
     now: Millis,
 ) -> Result<Vec<i64>, Rejected> {
-    let operations: Vec<_> = new
-        .iter()
-        .map(|entry| {
-            let (id, content) = entry.id.clone()?;
-            Some(Operation { id, function: "entry", content, within: None })
-        })
-        .collect();
-    // All ids are held against the store before anything is written, so that a refusal leaves no
-    // part of the call behind.
-    let mut earlier = Vec::with_capacity(new.len());
-    for (at, operation) in operations.iter().enumerate() {
-        earlier.push(match operation {
-            Some(operation) => earlier_seq(tx, key.subject, operation, at)?,
-            None => None,
-        });
-        let twin = operations[..at].iter().flatten().find(|twin| {
-            operation.as_ref().is_some_and(|it| twin.id == it.id && twin.content != it.content)
-        });
-        if twin.is_some() {
-            return Err(Rejected::IdReused(Some(at)));
-        }
-    }
-    let mut seqs: Vec<i64> = Vec::with_capacity(new.len());
-    for (at, entry) in new.iter().enumerate() {
-        let twin = entry.id.as_ref().and_then(|(id, _)| {
-            new[..at].iter().position(|twin| twin.id.as_ref().is_some_and(|it| it.0 == *id))
-        });
-        if let Some(seq) = earlier[at].or_else(|| twin.map(|twin| seqs[twin])) {
-            seqs.push(seq);
-            continue;
-        }
+    let (seqs, fresh) = number(tx, key.subject, new, now)?;
+    for at in fresh {
+        let entry = &new[at];
         let seq = tx.append(&Line {
             subject: key.subject,
             kind: EntryKind::Log,
@@ -62,28 +34,44 @@ pub(super) fn append(
             event: Some(&entry.event),
             data: entry.data.as_deref(),
         })?;
-        if let Some(operation) = &operations[at] {
-            calls::save(tx, key.subject, operation, &seq.to_string(), now)?;
-        }
-        seqs.push(seq);
+        debug_assert_eq!(seq, seqs[at], "entries take the numbers that were told");
     }
     Ok(seqs)
 }
 
-fn earlier_seq(
+/// The number of each entry, and which of them are new. All ids are held against the store before any line
+/// is written, so that a refusal leaves no part of the call behind.
+fn number(
     tx: &Tx<'_>,
     subject: Subject,
-    operation: &Operation,
-    at: usize,
-) -> Result<Option<i64>, Rejected> {
-    match calls::find(tx, subject, operation)? {
-        Some(saved) if saved.content != operation.content => Err(Rejected::IdReused(Some(at))),
-        Some(saved) => {
-            let seq = saved.outcome.parse();
-            Ok(Some(seq.map_err(|_| StoreError::Unreadable("an entry's number".into()))?))
+    new: &[NewEntry],
+    now: Millis,
+) -> Result<(Vec<i64>, Vec<usize>), Rejected> {
+    let (mut seqs, mut fresh) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+    let mut reserved: Vec<Operation> = Vec::new();
+    for (at, entry) in new.iter().enumerate() {
+        let next = tx.newest() + 1 + fresh.len() as i64;
+        if let Some((id, content)) = entry.id.clone() {
+            let operation = Operation { id, function: "entry", content, within: None };
+            match calls::reserve(tx, subject, &operation, &next.to_string(), now)? {
+                None => reserved.push(operation),
+                Some(saved) if saved.content == operation.content => {
+                    let seq = saved.outcome.parse();
+                    seqs.push(seq.map_err(|_| StoreError::Unreadable("an entry's number".into()))?);
+                    continue;
+                }
+                Some(_) => {
+                    for operation in &reserved {
+                        calls::release(tx, subject, operation)?;
+                    }
+                    return Err(Rejected::IdReused(Some(at)));
+                }
+            }
         }
-        None => Ok(None),
+        seqs.push(next);
+        fresh.push(at);
     }
+    Ok((seqs, fresh))
 }
 
 /// Reads for a key; `head` tells where a chain begins.

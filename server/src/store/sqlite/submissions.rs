@@ -9,7 +9,7 @@ use crate::store::{
     Submitted,
 };
 use latchkey_protocol::payload::Given;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -27,8 +27,7 @@ pub(super) fn submit(
     new: &NewSubmission,
 ) -> Result<Submitted, Rejected> {
     let subject = key.subject;
-    let rules = rules(tx.connection, subject.activity)?;
-    let known = standing(tx.connection, subject.activity, subject.user)?;
+    let (rules, known) = stood(tx.connection, subject.activity, subject.user)?;
     let taken = Taken::by(&rules.grades, known.as_ref(), subject.attempt, new)?;
     let (score, max) = (taken.score, taken.max);
     let seq = tx.append(&Line {
@@ -104,32 +103,29 @@ fn insert(tx: &Tx<'_>, call: &KeyCall, new: &NewSubmission, kept: &Kept) -> Resu
     Ok(())
 }
 
-/// What an activity says about its grades.
-pub(super) fn rules(connection: &Connection, activity: i64) -> Result<Rules, StoreError> {
-    Ok(connection
-        .prepare_cached("SELECT max, method, attempts, host FROM activities WHERE id = ?")?
-        .query_row([activity], |row| {
-            let (max, method, attempts) = (row.get(0)?, unword(row, 1)?, row.get(2)?);
-            Ok(Rules { host: row.get(3)?, grades: GradeRules { max, method, attempts } })
-        })?)
-}
-
-/// How a user stands in an activity.
-pub(super) fn standing(
+/// What an activity says about its grades, and how a user stands in it.
+pub(super) fn stood(
     connection: &Connection,
     activity: i64,
     user: i64,
-) -> Result<Option<Standing>, StoreError> {
+) -> Result<(Rules, Option<Standing>), StoreError> {
     Ok(connection
         .prepare_cached(
-            "SELECT max, count, sum, highest, first, first_sequence, latest, latest_sequence,
-                    override, comment, progress, last, ruling
-             FROM standings WHERE activity = ? AND user = ?",
+            "SELECT s.max, s.count, s.sum, s.highest, s.first, s.first_sequence, s.latest,
+                    s.latest_sequence, s.override, s.comment, s.progress, s.last, s.ruling,
+                    a.max, a.method, a.attempts, a.host
+             FROM activities a LEFT JOIN standings s ON s.activity = a.id AND s.user = ?2
+             WHERE a.id = ?1",
         )?
         .query_row([activity, user], |row| {
-            Ok(Standing { tally: tally(row)?, last: row.get(11)?, ruling: row.get(12)? })
-        })
-        .optional()?)
+            let known = match row.get(11)? {
+                Some(last) => Some(Standing { tally: tally(row)?, last, ruling: row.get(12)? }),
+                None => None,
+            };
+            let (max, method, attempts) = (row.get(13)?, unword(row, 14)?, row.get(15)?);
+            let grades = GradeRules { max, method, attempts };
+            Ok((Rules { host: row.get(16)?, grades }, known))
+        })?)
 }
 
 /// Reads a tally from the first eleven columns.

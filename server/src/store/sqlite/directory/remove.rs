@@ -4,7 +4,7 @@ use super::super::calls;
 use super::super::outbox::Happened;
 use super::super::rulings::note_reset;
 use super::super::states;
-use super::super::submissions::{rules, standing, tell_change, write_standing};
+use super::super::submissions::{stood, tell_change, write_standing};
 use super::super::tx::Tx;
 use super::{ACTIVITIES, COURSES, ENROLMENTS, Row, Table, USERS, known, known_host};
 use crate::grades::Tally;
@@ -164,9 +164,8 @@ pub(super) fn reset(
         .query_map(params![activity, user], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     states::forget(tx, activity, user)?;
-    let rules = rules(tx.connection, activity)?;
     for user in &users {
-        let before = standing(tx.connection, activity, *user)?;
+        let (rules, before) = stood(tx.connection, activity, *user)?;
         let last = before.as_ref().map_or(0, |before| before.last);
         let after = Standing { tally: Tally::new(rules.grades.max), last, ruling: None };
         write_standing(tx.connection, activity, *user, &after, now)?;
