@@ -1,46 +1,65 @@
 //! A server of PostgreSQL, from its folder to its end.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Starts a server, says where and under which process, does what it is told, and takes it away when nobody holds the
-/// pipe any more. Its settings are the words behind.
-const SCRIPT: &str = r#"
-set -e
-hba=$1
-shift
-folder=$(mktemp -d)
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-"$bin/initdb" -D "$folder/data" -U test --auth=trust --no-sync -E UTF8 --locale=C >"$folder/log" 2>&1
-if [ -n "$hba" ]; then printf '%s\n' "$hba" >"$folder/data/pg_hba.conf"; fi
-for setting in "listen_addresses=''" "unix_socket_directories='$folder'" "$@"; do
-  printf '%s\n' "$setting" >>"$folder/data/postgresql.conf"
-done
-control() { "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" "$@" >/dev/null; }
-control start
-echo "$folder"
-while read -r order; do
-  case $order in
-    stop) control -m fast stop ;;
-    kill) control -m immediate stop ;;
-    start) control start ;;
-  esac
-  echo done
-done
-control -m immediate stop || true
-rm -rf "$folder"
-"#;
+/// Keeps the server. What is told it and what it tells are lines.
+const SCRIPT: &str = include_str!("script.sh");
 
-/// What may be done to a running server.
+/// What may be done to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Stopped in order.
     Stop,
-    /// Stopped as a crash does.
+    /// Every process of it killed, as a power cut does.
     Kill,
-    /// Started again.
+    /// Started again, if it does not run.
     Start,
+    /// All its processes stand still between two instructions: it is there and says nothing.
+    Pause,
+    /// They go on.
+    Wake,
+}
+
+impl Order {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::Start => "start",
+            Self::Pause => "pause",
+            Self::Wake => "wake",
+        }
+    }
+}
+
+/// What a server has when it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Data<'a> {
+    /// Nothing.
+    #[default]
+    New,
+    /// What that one has, which it then follows under that name.
+    Following(&'a Cluster, &'a str),
+    /// A base copy in that folder, from which it is restored as its settings say.
+    Copied(&'a Path),
+}
+
+/// How a server begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beginning<'a> {
+    /// Settings, each as in `postgresql.conf`. It listens on a socket in its folder unless one says more.
+    pub settings: &'a [&'a str],
+    /// Lines of `pg_hba.conf`; without any, everybody is trusted.
+    pub hba: &'a str,
+    /// Further words for `initdb`.
+    pub initdb: &'a str,
+    /// The folder in which it has its own, given to the user who runs it; that for temporary files without.
+    pub within: Option<&'a Path>,
+    /// What is in it.
+    pub data: Data<'a>,
 }
 
 /// A server of one's own. It goes with the process, however that ends.
@@ -51,34 +70,48 @@ pub struct Cluster {
     folder: PathBuf,
     orders: Option<ChildStdin>,
     told: BufReader<ChildStdout>,
-    shell: Child,
+    keeper: Child,
 }
 
 impl Cluster {
     /// Starts one with these settings, each as in `postgresql.conf`, and with these lines of `pg_hba.conf`; without any,
     /// everybody is trusted. It listens on a socket in its folder unless a setting says more.
     pub fn start(settings: &[&str], hba: &str) -> Self {
-        // PostgreSQL does not run as root.
-        let as_root = std::fs::metadata("/proc/self").is_ok_and(|it| is_root(&it));
-        let mut command = if as_root {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
-            command
-        } else {
-            Command::new("sh")
+        Self::begin(Beginning { settings, hba, ..Beginning::default() })
+    }
+
+    /// Starts one.
+    pub fn begin(how: Beginning<'_>) -> Self {
+        if let Some(folder) = how.within.filter(|_| is_root()) {
+            let given = Command::new("chown").arg("postgres").arg(folder).status();
+            assert!(given.is_ok_and(|status| status.success()), "it cannot be given away");
+        }
+        let within = how.within.map_or_else(std::env::temp_dir, Path::to_owned);
+        let (from, name) = match how.data {
+            Data::New => (PathBuf::new(), ""),
+            Data::Following(other, name) => (other.folder.clone(), name),
+            Data::Copied(folder) => (folder.to_owned(), ""),
         };
-        command.args(["-c", SCRIPT, "sh", hba]).args(settings);
+        let mut command = Command::new("setpriv");
+        if is_root() {
+            // PostgreSQL does not run as root.
+            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+        }
+        command.args(["sh", "-c", SCRIPT, "sh"]).arg(within);
+        command.args([how.hba, how.initdb]).arg(from).arg(name).args(how.settings);
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.spawn().expect("a shell");
-        let mut told = BufReader::new(shell.stdout.take().expect("its output"));
+        // What a terminal sends to all of us does not keep it from clearing up.
+        command.process_group(0);
+        let mut keeper = command.spawn().expect("a shell");
+        let mut told = BufReader::new(keeper.stdout.take().expect("its output"));
         let folder = line(&mut told);
         assert!(
             !folder.is_empty(),
             "PostgreSQL did not start: is it installed? (cargo xtask test installs it)"
         );
         let url = format!("postgres://test@/postgres?host={folder}");
-        let orders = shell.stdin.take();
-        Self { url, folder: folder.into(), orders, told, shell }
+        let orders = keeper.stdin.take();
+        Self { url, folder: folder.into(), orders, told, keeper }
     }
 
     /// Its folder, with the socket and the log.
@@ -95,14 +128,28 @@ impl Cluster {
 
     /// Does that and waits for it.
     pub fn order(&mut self, order: Order) {
-        let word = match order {
-            Order::Stop => "stop",
-            Order::Kill => "kill",
-            Order::Start => "start",
-        };
+        assert!(self.try_order(order), "PostgreSQL did not {}", order.word());
+    }
+
+    /// The same; whether it could be done, as it may not on a full disk.
+    pub fn try_order(&mut self, order: Order) -> bool {
+        self.tell(order.word())
+    }
+
+    /// Takes its data away and makes it a standby of that one, under that name.
+    pub fn follow(&mut self, primary: &Self, name: &str) {
+        let order = format!("follow {} {name}", primary.folder.display());
+        assert!(self.tell(&order), "PostgreSQL did not {order}");
+    }
+
+    fn tell(&mut self, order: &str) -> bool {
         let orders = self.orders.as_mut().expect("a running shell");
-        writeln!(orders, "{word}").expect("a running shell");
-        assert_eq!(line(&mut self.told), "done", "PostgreSQL did not {word}");
+        writeln!(orders, "{order}").expect("a running shell");
+        match line(&mut self.told).as_str() {
+            "done" => true,
+            "failed" => false,
+            other => panic!("the keeper of PostgreSQL said {other:?} to {order}"),
+        }
     }
 }
 
@@ -110,7 +157,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.orders.take());
         // Waited for, so that its folder is gone when the test is over.
-        let _ = self.shell.wait();
+        let _ = self.keeper.wait();
     }
 }
 
@@ -120,6 +167,7 @@ fn line(from: &mut BufReader<ChildStdout>) -> String {
     line.trim().to_owned()
 }
 
-fn is_root(of: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::uid(of) == 0
+fn is_root() -> bool {
+    let owner = std::fs::metadata("/proc/self");
+    owner.is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
 }

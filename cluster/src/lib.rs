@@ -8,7 +8,7 @@
 
 mod cluster;
 
-pub use cluster::{Cluster, Order};
+pub use cluster::{Beginning, Cluster, Data, Order};
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,6 @@
 //! nginx before the servers, with the file that the documentation shows.
 
+use crate::child::child;
 use crate::clock::until;
 use crate::http::Place;
 use std::fmt::Write;
@@ -7,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// What an operator is told to write.
 const EXAMPLE: &str = include_str!("../../docs/examples/nginx.conf");
@@ -37,17 +38,15 @@ impl Balancer {
             "daemon off; master_process off; pid {0}/nginx.pid; error_log {0}/nginx.log;",
             folder.display()
         );
-        let mut command = Command::new("nginx");
+        let mut command = child("nginx");
         command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-g", &ours]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command
-            .kill_on_drop(true)
-            .spawn()
-            .expect("nginx: is it installed? (cargo xtask test installs it)");
+        let mut child = command.spawn().expect("setpriv");
         until("nginx", async || {
             let ended = child.try_wait().expect("nginx");
             let log = || std::fs::read_to_string(folder.join("nginx.log"));
-            assert!(ended.is_none(), "nginx ended: {:?}", log());
+            let installed = "is it installed? (cargo xtask test installs it)";
+            assert!(ended.is_none(), "nginx ended; {installed} {:?}", log());
             UnixStream::connect(&socket).await.ok()
         })
         .await;

@@ -17,7 +17,9 @@ pub struct Fleet {
     /// The host whose pages use them.
     pub host: Host,
     balancer: Balancer,
-    _folder: TempDir,
+    /// The settings of `[store]` beside its URL, and whatever comes behind them.
+    settings: String,
+    folder: TempDir,
 }
 
 impl Fleet {
@@ -50,7 +52,25 @@ impl Fleet {
         }
         let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address).collect();
         let balancer = Balancer::start(folder.path(), &addresses).await;
-        Self { nodes, host: Host::new(1), balancer, _folder: folder }
+        let (host, settings) = (Host::new(1), settings.to_owned());
+        host.set_clock(clocks.first().copied().flatten().unwrap_or_default());
+        Self { nodes, host, balancer, settings, folder }
+    }
+
+    /// All servers are killed, and started again on the store of that URL with their clocks, and that of the host, that
+    /// many seconds wrong.
+    ///
+    /// # Panics
+    /// When one of them does not start.
+    pub async fn again(&mut self, url: &str, clock: i32) {
+        for node in &mut self.nodes {
+            node.kill().await;
+        }
+        write_settings(self.folder.path(), url, &self.settings);
+        self.host.set_clock(clock);
+        for node in &mut self.nodes {
+            node.again((clock != 0).then_some(clock)).await;
+        }
     }
 
     /// That many servers whose clocks are right.

@@ -11,6 +11,7 @@ use latchkey_protocol::token::KeyId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 const NAME: &str = "school";
@@ -21,13 +22,15 @@ const SECRET: [u8; 32] = *b"the secret of a school in a test";
 pub struct Host {
     signer: Signer,
     ids: Arc<Mutex<StdRng>>,
+    /// By how many seconds its clock is wrong.
+    clock: Arc<AtomicI64>,
 }
 
 impl Host {
     /// One whose keys have ids that follow from the seed.
     pub fn new(seed: u64) -> Self {
         let ids = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-        Self { signer: Signer::new(&SECRET), ids }
+        Self { signer: Signer::new(&SECRET), ids, clock: Arc::default() }
     }
 
     /// Its part of the servers' settings.
@@ -39,13 +42,19 @@ impl Host {
         )
     }
 
+    /// From now on its clock is wrong by so many seconds.
+    pub fn set_clock(&self, wrong: i32) {
+        self.clock.store(wrong.into(), Ordering::Relaxed);
+    }
+
     /// A launch token, and the id of its key.
     ///
     /// # Panics
     /// When the names are no names.
     pub fn launch(&self, user: &str, activity: &str, session: Option<&str>) -> (String, [u8; 16]) {
         let id: [u8; 16] = self.ids.lock().unwrap().random();
-        let mut claims = LaunchClaims::new(NAME, user, activity, KeyId(id), wall_seconds());
+        let now = wall_seconds() + self.clock.load(Ordering::Relaxed);
+        let mut claims = LaunchClaims::new(NAME, user, activity, KeyId(id), now);
         claims.session = session.map(str::to_owned);
         let functions = LaunchClaims::DEFAULT_FUNCTIONS.into_iter().chain(["state"]);
         claims.functions = Some(functions.map(str::to_owned).collect());

@@ -30,7 +30,7 @@ pub struct Answer {
     pub status: u16,
     /// The header of that name, in seconds.
     pub retry_after: Option<u32>,
-    /// The body, null if it is not JSON.
+    /// The body; what is not JSON is a text.
     pub body: Value,
 }
 
@@ -104,7 +104,8 @@ impl Http {
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|it| it.to_str().ok()?.parse().ok());
         let bytes = response.into_body().collect().await.map_err(|_| Lost)?.to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
         Ok(Answer { status, retry_after, body })
     }
 }

@@ -6,6 +6,7 @@
 //! keeps it under load while one fault follows another.
 //!
 //! - [`postgres`]: a PostgreSQL that can be killed, stopped, copied to standbys and promoted.
+//! - [`wire`]: a network between servers and PostgreSQL that can go silent.
 //! - [`node`], [`balancer`], [`fleet`]: the servers, nginx before them, and all of it together.
 //! - [`disk`]: a small disk that can be full.
 //! - [`page`], [`load`]: an honest client, and many of them at work, each with a book of what it was told.
@@ -19,6 +20,7 @@
 
 pub mod balancer;
 pub mod books;
+mod child;
 pub mod clock;
 pub mod disk;
 pub mod fleet;
@@ -28,3 +30,4 @@ pub mod load;
 pub mod node;
 pub mod page;
 pub mod postgres;
+pub mod wire;

@@ -101,6 +101,14 @@ impl Load {
         until("the end of calls", async || (self.calls() >= enough).then_some(())).await;
     }
 
+    /// Looks whether they are all still at work.
+    ///
+    /// # Panics
+    /// When one of them has failed.
+    pub fn goes_on(&self) {
+        assert!(!self.pages.iter().any(JoinHandle::is_finished), "a page has failed");
+    }
+
     /// Lets every page finish what it has begun; their books.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! One server: the program, which can be killed, paused, and started with a clock that is wrong.
 
+use crate::child::child;
 use crate::clock::{PATIENCE, until};
 use crate::http::Place;
 use std::fs::File;
@@ -88,6 +89,30 @@ impl Node {
         (self.child, self.address) = started.await;
     }
 
+    /// Runs another command of the program on its settings and its folder.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn command(&self, words: &[&str]) {
+        let mut command = Command::new(program().await);
+        command.args(words).arg("--config").arg(&self.settings).arg("--data").arg(self.data());
+        let output = command.output().await.expect("the program");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Where its metrics are, in its present life, if its settings say that there are any.
+    pub fn metrics(&self) -> Option<Place> {
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains("metrics at /metrics"))?;
+        let (_, address) = line.split_once("address=")?;
+        Some(Place::Tcp(address.trim().parse().ok()?))
+    }
+
     /// Stops it between any two instructions.
     pub async fn pause(&self) {
         self.signal("-STOP").await;
@@ -145,7 +170,7 @@ async fn spawn(
     listen: &str,
 ) -> Option<(Child, SocketAddr)> {
     let program = program().await;
-    let mut command = Command::new(program);
+    let mut command = child(program);
     if let Some(clock) = clock {
         // The wall clock alone: no timer runs otherwise. Not by the program `faketime`, which would stand in between.
         command.env("LD_PRELOAD", library()).env("FAKETIME", clock);
@@ -160,7 +185,7 @@ async fn spawn(
     command.args(["serve", "--listen", listen, "--data"]).arg(folder.join("data"));
     command.arg("--config").arg(settings);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.expect("a log"));
-    let mut child = command.kill_on_drop(true).spawn().expect("the server");
+    let mut child = command.spawn().expect("the server");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let line = timeout(PATIENCE, lines.next_line()).await.ok()?.ok()??;
     let address = line.strip_prefix("listening on http://")?.parse().ok()?;

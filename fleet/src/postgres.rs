@@ -1,62 +1,49 @@
 //! A PostgreSQL of one's own that can be killed, stopped, filled, copied to standbys and promoted.
 
 use crate::clock::until;
+use latchkey_cluster::{Beginning, Cluster, Data, Order};
 use std::fmt::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Command;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// The name of the one database.
 const DATABASE: &str = "postgres";
+/// As small as many of them at once should be.
+const USUAL: [&str; 2] = ["max_connections=200", "shared_buffers=16MB"];
+/// So are the pieces of its own log.
+const INITDB: &str = "--wal-segsize=1";
 
 /// A server with its data; killed when it goes out of sight.
 #[derive(Debug)]
 pub struct Postgres {
-    folder: PathBuf,
-    data: PathBuf,
-    settings: Vec<String>,
-    child: Option<Child>,
-    /// Goes with its folder, unless that is somebody else's.
-    _ours: Option<TempDir>,
+    cluster: Cluster,
 }
 
 impl Postgres {
-    /// A running one without anything in it.
+    /// A running one without anything in it. `settings`: each as `name=value`.
     ///
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
     pub async fn start(settings: &[&str]) -> Self {
-        let ours = tempfile::tempdir().expect("a folder");
-        let data = ours.path().join("data");
-        Self { _ours: Some(ours), ..Self::start_on(data, settings).await }
+        Self::begin(settings, None, Data::New).await
     }
 
-    /// The same with its data in that folder, beside which its socket lies.
+    /// The same in a folder of its own within that one, which is given to it.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn start_on(data: PathBuf, settings: &[&str]) -> Self {
-        let mut server = Self::at(data, settings).await;
-        let mut init = server.command("initdb");
-        init.arg("-D").arg(&server.data).args(["-U", "test", "--auth=trust", "--no-sync"]);
-        init.args(["-E", "UTF8", "--locale=C", "--wal-segsize=1"]).stdout(Stdio::null());
-        assert!(init.status().await.expect("initdb").success(), "no database was made");
-        server.up().await;
-        server
+    pub async fn start_in(folder: &Path, settings: &[&str]) -> Self {
+        Self::begin(settings, Some(folder), Data::New).await
     }
 
-    async fn at(data: PathBuf, settings: &[&str]) -> Self {
-        let folder = data.parent().expect("a folder around it").to_owned();
-        if is_root() {
-            // PostgreSQL does not run as root.
-            let mut give = Command::new("chown");
-            assert!(give.arg("postgres").arg(&folder).status().await.expect("chown").success());
-        }
-        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        Self { folder, data, settings, child: None, _ours: None }
+    /// What a base copy in that folder is restored to, as the settings say.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restored(copy: &BaseCopy, settings: &[&str]) -> Self {
+        Self::begin(settings, None, Data::Copied(&copy.data)).await
     }
 
     /// A standby of this one, by that name.
@@ -64,23 +51,25 @@ impl Postgres {
     /// # Panics
     /// When it cannot be copied.
     pub async fn standby(&self, name: &str, settings: &[&str]) -> Self {
-        let ours = tempfile::tempdir().expect("a folder");
-        let mut standby = Self::at(ours.path().join("data"), settings).await;
-        standby._ours = Some(ours);
-        let mut copy = standby.command("pg_basebackup");
-        copy.arg("-h").arg(&self.folder).args(["-U", "test", "-c", "fast", "--no-sync", "-D"]);
-        assert!(copy.arg(&standby.data).status().await.expect("pg_basebackup").success());
-        standby.follow(self, name).await;
-        standby
+        Self::begin(settings, None, Data::Following(&self.cluster, name)).await
     }
 
-    /// Starts it as a standby of that one.
-    async fn follow(&mut self, primary: &Self, name: &str) {
-        let from = primary.folder.display();
-        let from = format!("primary_conninfo=host={from} user=test application_name={name}");
-        self.settings.retain(|setting| !setting.starts_with("primary_conninfo"));
-        self.settings.push(from);
-        std::fs::write(self.data.join("standby.signal"), "").expect("a file");
+    async fn begin(settings: &[&str], within: Option<&Path>, data: Data<'_>) -> Self {
+        let quoted: Vec<String> =
+            USUAL.iter().chain(settings).map(|setting| as_in_a_file(setting)).collect();
+        let settings: Vec<&str> = quoted.iter().map(String::as_str).collect();
+        let how = Beginning { settings: &settings, initdb: INITDB, within, data, hba: "" };
+        let mut server = Self { cluster: Cluster::begin(how) };
+        server.up().await;
+        server
+    }
+
+    /// Takes its data away, whatever it was, and makes it a standby of that one.
+    ///
+    /// # Panics
+    /// When that cannot be copied.
+    pub async fn follow(&mut self, primary: &Self, name: &str) {
+        self.cluster.follow(&primary.cluster, name);
         self.up().await;
     }
 
@@ -92,6 +81,26 @@ impl Postgres {
         self.rows("SELECT pg_promote()").await;
     }
 
+    /// A base copy of what it has now.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub async fn copied(&self) -> BaseCopy {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let newest = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL").flatten();
+        let newest = newest.map(|version| version.path()).max().expect("a version");
+        let mut copy = Command::new(newest.join("bin/pg_basebackup"));
+        copy.args(["-U", "test", "-c", "fast", "--no-sync", "-h"]).arg(self.cluster.folder());
+        let copied = copy.arg("-D").arg(&data).status().expect("pg_basebackup");
+        assert!(copied.success(), "no base copy was made");
+        // Whoever restores it is the user `postgres`.
+        let mut open = Command::new("chmod");
+        let opened = open.args(["-R", "a+rX"]).arg(folder.path()).status().expect("chmod");
+        assert!(opened.success());
+        BaseCopy { data, _folder: folder }
+    }
+
     /// Where it is, for servers that use it.
     pub fn url(&self) -> String {
         Self::url_of(&[self])
@@ -99,9 +108,14 @@ impl Postgres {
 
     /// The same for servers that take whichever of these is the primary.
     pub fn url_of(servers: &[&Self]) -> String {
-        let host = |server: &&Self| format!("host={}&", server.folder.display());
+        let host = |server: &&Self| format!("host={}&", server.folder().display());
         let hosts: String = servers.iter().map(host).collect();
         format!("postgres://test@/{DATABASE}?{hosts}target_session_attrs=read-write")
+    }
+
+    /// Its folder, with its socket in it.
+    pub fn folder(&self) -> &Path {
+        self.cluster.folder()
     }
 
     /// Starts it if it does not run, and waits until it answers.
@@ -109,79 +123,33 @@ impl Postgres {
     /// # Panics
     /// When it does not start.
     pub async fn up(&mut self) {
-        let begin = async |server: &mut Self| {
-            if !server.is_running() {
-                server.child = Some(server.spawn());
+        until("PostgreSQL", async || {
+            if !self.cluster.try_order(Order::Start) {
+                return None;
             }
-            server.connect().await
-        };
-        until("PostgreSQL", async || begin(self).await).await;
-    }
-
-    fn spawn(&self) -> Child {
-        let mut command = self.command("postgres");
-        command.arg("-D").arg(&self.data);
-        let folder = format!("unix_socket_directories={}", self.folder.display());
-        let usual = ["listen_addresses=", &folder, "max_connections=200", "shared_buffers=16MB"];
-        for setting in usual.into_iter().chain(self.settings.iter().map(String::as_str)) {
-            command.args(["-c", setting]);
-        }
-        let log = self.folder.join("log.txt");
-        let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.kill_on_drop(true).spawn().expect("PostgreSQL")
-    }
-
-    /// Whether the process is there.
-    pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|it| it.try_wait().expect("a process").is_none())
+            self.connect().await
+        })
+        .await;
     }
 
     /// Kills it and all its processes, as a power cut does.
-    ///
-    /// # Panics
-    /// When it does not run.
     pub async fn kill(&mut self) {
-        let mut child = self.child.take().expect("a running PostgreSQL");
-        let number = child.id().expect("its number");
-        let children = children(number);
-        child.kill().await.expect("a process to kill");
-        if !children.is_empty() {
-            // Some notice by themselves that they are alone.
-            let mut kill = Command::new("kill");
-            kill.arg("-9").args(children).stderr(Stdio::null());
-            kill.status().await.expect("kill");
-        }
+        self.cluster.order(Order::Kill);
     }
 
     /// Stops all its processes between any two instructions: it is there and says nothing.
-    pub async fn pause(&self) {
-        self.signal("-STOP").await;
+    pub async fn pause(&mut self) {
+        self.cluster.order(Order::Pause);
     }
 
     /// Lets them go on.
-    pub async fn wake(&self) {
-        self.signal("-CONT").await;
-    }
-
-    async fn signal(&self, name: &str) {
-        let number = self.child.as_ref().and_then(Child::id).expect("a running PostgreSQL");
-        let mut kill = Command::new("kill");
-        // First the one that would start others.
-        kill.arg(name).arg(number.to_string()).args(children(number)).stderr(Stdio::null());
-        kill.status().await.expect("kill");
+    pub async fn wake(&mut self) {
+        self.cluster.order(Order::Wake);
     }
 
     /// Stops it as an operator does, or as the machine does that shuts down.
-    ///
-    /// # Panics
-    /// When it does not run.
     pub async fn stop(&mut self) {
-        let mut child = self.child.take().expect("a running PostgreSQL");
-        let number = child.id().expect("its number").to_string();
-        let told = Command::new("kill").args(["-INT", &number]).status().await;
-        assert!(told.expect("kill").success());
-        child.wait().await.expect("its end");
+        self.cluster.order(Order::Stop);
     }
 
     /// Runs SQL in it; the rows of the last query, each value as its text, NULL as an empty one.
@@ -214,13 +182,22 @@ impl Postgres {
         row.and_then(|row| row.into_iter().next()).unwrap_or_else(|| panic!("{sql}: no row"))
     }
 
-    /// Runs SQL in a transaction that stays open until what is returned is dropped.
+    /// Holds all strands until what is returned is dropped: nobody writes meanwhile.
     ///
     /// # Panics
-    /// When it refuses.
-    pub async fn hold(&self, sql: &str) -> Client {
+    /// When it does not get them.
+    pub async fn hold_strands(&self) -> Client {
         let client = self.connect().await.expect("PostgreSQL");
-        client.batch_execute(&format!("BEGIN; {sql}")).await.expect("the statements");
+        let hold = "BEGIN; SELECT * FROM counters ORDER BY strand FOR UPDATE";
+        until("all strands", async || {
+            // Servers take several at once too: one of us may have to let go.
+            let held = client.batch_execute(hold).await;
+            if held.is_err() {
+                client.batch_execute("ROLLBACK").await.expect("PostgreSQL");
+            }
+            held.ok()
+        })
+        .await;
         client
     }
 
@@ -230,44 +207,29 @@ impl Postgres {
         sql += "ORDER BY strand, id FOR UPDATE) UPDATE keys k ";
         write!(sql, "SET advanced_at = k.advanced_at - {seconds} * 1000 ").expect("a String");
         sql += "FROM held WHERE k.strand = held.strand AND k.id = held.id";
-        self.rows(&sql).await;
+        let client = self.connect().await.expect("PostgreSQL");
+        // Calls hold several keys at once too: one of us may have to let go.
+        until("all keys", async || client.batch_execute(&sql).await.ok()).await;
     }
 
-    async fn connect(&self) -> Option<Client> {
-        let url = format!("postgres://test@/{DATABASE}?host={}", self.folder.display());
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.ok()?;
+    /// A connection, if one is to be had.
+    pub async fn connect(&self) -> Option<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.cluster.url, NoTls).await.ok()?;
         tokio::spawn(async move { drop(connection.await) });
         client.simple_query("SELECT 1").await.ok()?;
         Some(client)
     }
-
-    /// One of its programs, as the user who owns the data, and ended with us.
-    fn command(&self, name: &str) -> Command {
-        let program = folder_of_programs().join(name);
-        let mut command = Command::new("setpriv");
-        if is_root() {
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-        }
-        command.args(["--pdeathsig", "KILL"]).arg(program).current_dir(&self.folder);
-        command
-    }
 }
 
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
+/// A base copy of a server's data.
+#[derive(Debug)]
+pub struct BaseCopy {
+    data: PathBuf,
+    _folder: TempDir,
 }
 
-/// Where Debian puts the newest version.
-fn folder_of_programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let folders = versions.map(|version| version.path().join("bin"));
-    let newest = folders.filter(|folder| folder.join("initdb").exists()).max();
-    newest.expect("PostgreSQL: is it installed? (cargo xtask test installs it)")
-}
-
-/// The processes that a process has started.
-fn children(parent: u32) -> Vec<String> {
-    let list = Path::new("/proc").join(parent.to_string()).join("task").join(parent.to_string());
-    let list = std::fs::read_to_string(list.join("children")).unwrap_or_default();
-    list.split_whitespace().map(str::to_owned).collect()
+/// `name=value` as a line of `postgresql.conf`.
+fn as_in_a_file(setting: &str) -> String {
+    let (name, value) = setting.split_once('=').expect("a name and a value");
+    format!("{name} = '{}'", value.replace('\'', "''"))
 }

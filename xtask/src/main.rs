@@ -77,7 +77,7 @@ fn soak(options: &[String]) -> Outcome {
     tools::fleet()?;
     let mut args = vec!["run", "-p", "latchkey-fleet", "--bin", "latchkey-soak", "--"];
     args.extend(options.iter().map(String::as_str));
-    cargo(&args)
+    run::become_cargo(&args)
 }
 
 fn generate() -> Outcome {

@@ -1,6 +1,7 @@
 //! Running other programs and telling how it went.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,13 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(args: &[&str]) -> Outcome {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     show(Command::new(cargo).args(args).current_dir(root()), &format!("cargo {}", args.join(" ")))
+}
+
+/// Becomes cargo, which becomes the program that it runs: what ends one of them ends that.
+pub(crate) fn become_cargo(args: &[&str]) -> Outcome {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let error = Command::new(&cargo).args(args).current_dir(root()).exec();
+    Err(format!("{cargo} cannot be started: {error}"))
 }
 
 /// Runs npm in a folder of the repository, its output shown.

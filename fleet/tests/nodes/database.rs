@@ -8,6 +8,7 @@ use latchkey_fleet::http::{Answer, Http};
 use latchkey_fleet::load::{Book, Load, Shape};
 use latchkey_fleet::page::{CLIENT_DEADLINE, Page, log};
 use latchkey_fleet::postgres::Postgres;
+use latchkey_fleet::wire::Wire;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -106,7 +107,7 @@ async fn what_is_held_back_is_told_in_time() {
     let small = "writers = 1\nconnections = 1\ngroup = 4";
     let fleet = Fleet::start(&postgres.url(), &[None, None], small).await;
     let mut pages = pages(&fleet, 6).await;
-    let held = postgres.hold("SELECT * FROM counters FOR UPDATE").await;
+    let held = postgres.hold_strands().await;
     let answers = all(&mut pages, "held").await;
     assert!(answers.iter().all(told_to_come_back), "{answers:?}");
     // Who only reads is not held up.
@@ -120,7 +121,7 @@ async fn what_is_held_back_is_told_in_time() {
 /// It is there and says nothing, as behind a network that is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_stands_still_is_not_waited_for() {
-    let postgres = Postgres::start(&[]).await;
+    let mut postgres = Postgres::start(&[]).await;
     let fleet = Fleet::of(2, &postgres.url()).await;
     let mut pages = pages(&fleet, 4).await;
     postgres.pause().await;
@@ -130,4 +131,24 @@ async fn a_database_that_stands_still_is_not_waited_for() {
     assert_eq!(health(&mut server, "/readyz").await, 503);
     postgres.wake().await;
     done_once(&postgres, &mut pages, "still").await;
+}
+
+/// Nothing arrives at either end, and nobody is told that a connection is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_silent_is_not_waited_for() {
+    let postgres = Postgres::start(&[]).await;
+    let wires = [Wire::to(postgres.folder()).await];
+    let mut fleet = Fleet::of(2, &Wire::url_of(&wires)).await;
+    let mut pages = pages(&fleet, 4).await;
+    wires[0].cut();
+    let answers = all(&mut pages, "silent").await;
+    assert!(answers.iter().all(told_to_come_back), "{answers:?}");
+    for server in 0..2 {
+        assert_eq!(health(&mut fleet.to(server), "/readyz").await, 503);
+        assert_eq!(health(&mut fleet.to(server), "/healthz").await, 200);
+    }
+    // What was on its way arrives now, after everybody has given it up.
+    wires[0].mend();
+    done_once(&postgres, &mut pages, "silent").await;
+    assert!(fleet.nodes.iter_mut().all(|node| !node.has_ended()), "no server was restarted");
 }

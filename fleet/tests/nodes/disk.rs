@@ -31,10 +31,10 @@ async fn fill(disk: &mut SmallDisk, page: &mut Page, round: usize) -> Vec<String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_on_a_full_disk() {
-    let Some(mut disk) = SmallDisk::mount(80) else { return };
+    let Some(mut disk) = SmallDisk::mount(80, "disk::postgres_on_a_full_disk") else { return };
     let folder = disk.folder("postgres");
     let small = ["min_wal_size=2MB", "max_wal_size=8MB", "autovacuum=off"];
-    let mut postgres = Postgres::start_on(folder.join("data"), &small).await;
+    let mut postgres = Postgres::start_in(&folder, &small).await;
     let mut fleet = Fleet::start_in(disk.path(), &postgres.url(), &[None, None], "").await;
     let mut page = Page::open(&fleet.host, fleet.places()[0].clone(), "eva", "essay", None);
     let mut ids = Vec::new();
@@ -57,7 +57,7 @@ async fn postgres_on_a_full_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_on_a_full_disk() {
-    let Some(mut disk) = SmallDisk::mount(24) else { return };
+    let Some(mut disk) = SmallDisk::mount(24, "disk::sqlite_on_a_full_disk") else { return };
     let mut fleet = Fleet::start_in(disk.path(), "sqlite:latchkey.db", &[None], "").await;
     let mut page = Page::open(&fleet.host, fleet.places()[0].clone(), "eva", "essay", None);
     let mut ids = Vec::new();

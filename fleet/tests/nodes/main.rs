@@ -12,6 +12,7 @@ mod disk;
 mod failover;
 mod killed;
 mod race;
+mod restored;
 
 /// What operators copy is what was tried.
 #[test]

@@ -52,6 +52,8 @@ fn each_bad_value_is_named() {
         ("public_url = \"https://a.example/x\"", "public_url"),
         ("listen = \"nowhere\"", "listen"),
         ("drain = 5", "drain"),
+        // Its log is one chain.
+        ("[store]\nkeep_log = 3", "store.keep_log"),
         ("[metrics]\nlisten = \"9464\"", "metrics.listen"),
         ("[tracing]\notlp = \"127.0.0.1:4318\"", "tracing.otlp"),
         ("[tracing]\notlp = \"https://collector.example\"", "tracing.otlp"),

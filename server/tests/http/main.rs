@@ -18,6 +18,7 @@ mod host;
 mod legacy;
 mod logs;
 mod metrics;
+mod months;
 mod moving;
 mod operator;
 mod postgres;

@@ -7,9 +7,12 @@ use crate::server::{PATIENCE, Server};
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
+use latchkey_cluster::{Cluster, Order};
+use latchkey_server::Starting;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::Duration;
 
 async fn ready(server: &Server) -> (u16, Value) {
@@ -28,89 +31,19 @@ fn yes() -> (u16, Value) {
     (200, json!({"status": "ready"}))
 }
 
-/// A PostgreSQL that can be stopped. Goes with the test, however that ends: a shell waits at a pipe.
-struct Cluster {
-    shell: Child,
-    said: BufReader<std::process::ChildStdout>,
-    folder: String,
-}
-
-/// Each line at the pipe stops or starts it.
-const SCRIPT: &str = r#"
-set -e
-folder=$(mktemp -d)
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-"$bin/initdb" -D "$folder/data" -U test --auth=trust --no-sync -E UTF8 --locale=C >"$folder/log" 2>&1
-start() {
-  "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" -o "-c listen_addresses='' \
-    -c unix_socket_directories=$folder -c fsync=off" start >/dev/null
-}
-start
-echo "$folder"
-while read -r word; do
-  case $word in
-    stop) "$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null ;;
-    start) start ;;
-  esac
-  echo done
-done
-"$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || true
-rm -rf "$folder"
-"#;
-
-impl Cluster {
-    fn start() -> Self {
-        use std::os::unix::fs::MetadataExt;
-        // PostgreSQL does not run as root.
-        let as_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-        let mut command = Command::new(if as_root { "setpriv" } else { "sh" });
-        if as_root {
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
-        }
-        command.args(["-c", SCRIPT]).current_dir("/");
-        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(shell.stdout.take().unwrap());
-        let folder = line(&mut said);
-        assert!(!folder.is_empty(), "PostgreSQL did not start");
-        Self { shell, said, folder }
-    }
-
-    fn url(&self) -> String {
-        format!("postgres://test@/postgres?host={}", self.folder)
-    }
-
-    fn tell(&mut self, word: &str) {
-        writeln!(self.shell.stdin.as_mut().unwrap(), "{word}").unwrap();
-        assert_eq!(line(&mut self.said), "done");
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().unwrap();
-    }
-}
-
-fn line(said: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    said.read_line(&mut line).unwrap();
-    line.trim().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_down_is_told_until_it_is_back() {
-    let mut cluster = Cluster::start();
-    let url = cluster.url();
+    let mut cluster = Cluster::start(&["fsync=off"], "");
+    let url = cluster.url.clone();
     let server = Server::start_with(|config| config.store.url = url).await;
     assert_eq!(ready(&server).await, yes());
-    cluster.tell("stop");
+    cluster.order(Order::Kill);
     let (status, told) = ready(&server).await;
     assert_eq!((status, told.clone()), because("store", "store_unavailable"));
-    assert!(!told.to_string().contains(&cluster.folder));
+    assert!(!told.to_string().contains(cluster.folder().to_str().unwrap()));
     // It is alive all the same.
     assert_eq!(server.ask("GET", "/healthz").send().await.status.as_u16(), 200);
-    cluster.tell("start");
+    cluster.order(Order::Start);
     // Connections that were cut are found out one by one.
     let back = async {
         while ready(&server).await != yes() {
@@ -172,6 +105,34 @@ async fn the_program_drains_and_ends() {
     tokio::time::timeout(PATIENCE, draining).await.unwrap();
     assert!(ended.await.unwrap());
     assert!(ask().await.is_err());
+}
+
+/// Before its settings and secrets are read.
+#[tokio::test]
+async fn a_server_that_has_only_begun_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let starting = Starting::on(Some(&listener)).unwrap();
+    let ask = async |path: &str| {
+        let request = Request::get(format!("http://{address}{path}")).body(Body::empty()).unwrap();
+        client().request(request).await.unwrap()
+    };
+    let answer = ask("/readyz").await;
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(
+        (&answer.headers()["retry-after"], &answer.headers()["cache-control"]),
+        (&"2".parse().unwrap(), &"no-store".parse().unwrap())
+    );
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((503, told), because("server", "starting"));
+    assert_eq!(ask("/healthz").await.status().as_u16(), 200);
+    let early = ask("/v1/recent").await;
+    assert_eq!(
+        (early.status().as_u16(), &early.headers()["retry-after"]),
+        (503, &"2".parse().unwrap())
+    );
+    starting.end().await;
 }
 
 /// Another server brings the database up to date, for as long as it takes.

@@ -57,7 +57,7 @@ pub(super) fn open_to_fill(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA cache_size = -8192;",
     )?;
     settle(&connection)?;
-    migrate(&connection)?;
+    migrate(MIGRATIONS, &connection)?;
     Ok(connection)
 }
 
@@ -86,16 +86,17 @@ fn settle(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(connection: &Connection) -> Result<(), StoreError> {
+/// Brings the database up to date, for a program that knows these migrations.
+fn migrate(known: &[&str], connection: &Connection) -> Result<(), StoreError> {
     let seen: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let seen = seen as usize;
-    if seen > MIGRATIONS.len() {
+    if seen > known.len() {
         return Err(StoreError::Unreadable(format!(
             "the database is at version {seen}, this program knows {}; use a newer one",
-            MIGRATIONS.len()
+            known.len()
         )));
     }
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+    for (number, migration) in known.iter().enumerate().skip(seen) {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {}; COMMIT;",
             number + 1
@@ -111,5 +112,56 @@ impl From<rusqlite::Error> for StoreError {
             rusqlite::Error::SqliteFailure(code, _) => code.to_string(),
             other => other.to_string(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(known: &[&str]) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(known, &connection).unwrap();
+        connection
+    }
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut shapes = connection.prepare(sql).unwrap();
+        let shapes = shapes.query_map([], |row| row.get(0)).unwrap();
+        shapes.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn every_older_database_becomes_the_newest() {
+        let newest = tables(&database(MIGRATIONS));
+        for seen in 1..MIGRATIONS.len() {
+            let older = database(&MIGRATIONS[..seen]);
+            assert_ne!(tables(&older), newest);
+            migrate(MIGRATIONS, &older).unwrap();
+            assert_eq!((version(&older).unwrap(), tables(&older)), (NEWEST, newest.clone()));
+        }
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_and_left_as_it_is() {
+        let newer: Vec<_> =
+            MIGRATIONS.iter().copied().chain(["CREATE TABLE later (id);"]).collect();
+        let newer = database(&newer);
+        let refused = migrate(MIGRATIONS, &newer).unwrap_err().to_string();
+        let words = format!("at version {}, this program knows {NEWEST}", NEWEST + 1);
+        assert!(refused.contains(&words), "{refused}");
+        assert_eq!(version(&newer).unwrap(), NEWEST + 1);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_behind() {
+        let older = database(MIGRATIONS);
+        let before = tables(&older);
+        let broken: Vec<_> =
+            MIGRATIONS.iter().copied().chain(["CREATE TABLE later (id); nonsense;"]).collect();
+        assert!(migrate(&broken, &older).is_err());
+        drop(older.execute_batch("ROLLBACK"));
+        assert_eq!((version(&older).unwrap(), tables(&older)), (NEWEST, before));
     }
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -21,6 +21,8 @@ pub(crate) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Status(u16),
+    /// With 204, once the test has a permit to give.
+    Permitted(Arc<Semaphore>),
     /// With a header.
     With(u16, &'static str, String),
     /// Never, while the receiver is there.
@@ -153,6 +155,10 @@ async fn serve(
     sender.send(request).unwrap();
     let (status, header) = match reply {
         Reply::Status(status) => (status, String::new()),
+        Reply::Permitted(permits) => {
+            permits.acquire().await.unwrap().forget();
+            (204, String::new())
+        }
         Reply::With(status, name, value) => (status, format!("{name}: {value}\r\n")),
         Reply::Silence => std::future::pending().await,
         Reply::HangUp => return,

@@ -6,6 +6,8 @@ use crate::host::{academy, school};
 use crate::server::{MINUTE, START};
 use latchkey_server::instant;
 use serde_json::json;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn a_grade_is_told_signed_and_thin() {
@@ -93,7 +95,10 @@ async fn others_hear_nothing() {
 
 #[tokio::test]
 async fn a_host_sees_how_it_fares_and_has_events_sent_again() {
-    let receiver = Receiver::start().await;
+    // What is sent again waits until the host has seen that.
+    let permits = Arc::new(Semaphore::new(2));
+    let script = Arc::clone(&permits);
+    let receiver = Receiver::answering(move |_, _| Reply::Permitted(Arc::clone(&script))).await;
     let server = server_for(&receiver.url(), &["grade.changed"]).await;
     let school = school(&server);
     let mut page = server.page();
@@ -119,6 +124,7 @@ async fn a_host_sees_how_it_fares_and_has_events_sent_again() {
     server.after(MINUTE);
     let answer = replay(&format!("?since={}", instant::format(START + MINUTE))).await.result();
     assert_eq!((&answer["id"], &answer["waiting"]), (&json!("main"), &json!(1)));
+    permits.add_permits(3);
     let again = receiver.next().await;
     assert_eq!((again.id(), &again.body), (second.id(), &second.body), "the same message");
     again.verified(START + 2 * MINUTE);
