@@ -2,19 +2,34 @@
 
 use crate::case::{self, Case, ID, RECENT_ITEMS, Side};
 use crate::clock;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::ids::Ids;
+use crate::link::{Address, connect};
 use crate::reply::{Reader, Reply};
 use crate::text::Seen;
 use anyhow::{Context, Result, bail, ensure};
 use latchkey_protocol::token::TEXT_LEN;
 use memchr::memmem;
-use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 /// How far a stamp may lie behind this machine's clock, seconds: an answer may wait for a commit.
 const STAMP_SLACK: u64 = 3;
+
+/// Who works where.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) user: String,
+    pub(crate) activity: String,
+    /// The user has logged as much there as `recent` asks for.
+    pub(crate) filled: bool,
+}
+
+impl Seat {
+    /// Of a user and an activity by their numbers; nothing is there yet.
+    pub(crate) fn new((user, activity): (usize, usize)) -> Self {
+        Self { user: host::user(user), activity: host::activity(activity), filled: false }
+    }
+}
 
 /// A client and what it will send next.
 pub(crate) struct Client {
@@ -41,18 +56,18 @@ struct Renewal<'a> {
 
 impl Client {
     /// A client whose key is started at `server`, by an empty batch: it stores nothing. For `recent`
-    /// it logs as many entries as it will ask for.
+    /// it logs as many entries as it will ask for, unless they are there.
     pub(crate) async fn start(
         case: Case,
-        server: SocketAddr,
+        server: &Address,
         host: &Host,
-        who: (&str, &str),
+        seat: &Seat,
         mut ids: Ids,
     ) -> Result<Self> {
         let key = ids.key();
-        let launch = host.launch(who.0, who.1, key)?;
+        let launch = host.launch(&seat.user, &seat.activity, key)?;
         let millis = clock::wall_millis();
-        let (path, body, prepared) = if case == Case::Recent {
+        let (path, body, prepared) = if case == Case::Recent && !seat.filled {
             let entries: Vec<_> = (0..RECENT_ITEMS).map(|_| ids.uuid_text(millis)).collect();
             let body = case::log_body(&entries, &clock::rfc3339(millis)?);
             ("/v1/log", body, RECENT_ITEMS as u64)
@@ -195,14 +210,6 @@ fn follows(old: &Seen, new: &Seen, now_seconds: u64) -> Result<()> {
         "the token was not renewed"
     );
     Ok(())
-}
-
-/// A connection without Nagle's delay.
-pub(crate) async fn connect(server: SocketAddr) -> Result<TcpStream> {
-    let stream =
-        TcpStream::connect(server).await.with_context(|| format!("connecting to {server}"))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 #[cfg(test)]

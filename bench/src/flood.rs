@@ -1,7 +1,7 @@
 //! Many requests as fast as possible: pipelined, every answer judged, no latencies.
 
-use crate::client::connect;
 use crate::clock;
+use crate::link::{Address, connect};
 use crate::reply::{Reader, Reply};
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;
@@ -92,7 +92,7 @@ async fn send<M>(
 where
     M: Fn(u64, &mut Vec<u8>) -> Result<()>,
 {
-    let (mut stream, mut reader) = (connect(server).await?, Reader::new());
+    let (mut stream, mut reader) = (connect(&Address::Tcp(server)).await?, Reader::new());
     let mut requests = Vec::new();
     loop {
         requests.clear();

@@ -30,13 +30,33 @@ impl Host {
     }
 }
 
-/// The settings of the measured server, on the database of that URL. `group` is the most calls of one commit.
-pub(crate) fn settings(url: &str, group: usize) -> String {
+/// What differs between measured servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    /// Most calls of one commit.
+    pub(crate) group: usize,
+    /// Whether it counts for Prometheus.
+    pub(crate) metrics: bool,
+}
+
+impl Setup {
+    /// As the server is by default.
+    pub(crate) const USUAL: Self = Self { group: 512, metrics: false };
+    /// A commit for each call.
+    pub(crate) const ONE_BY_ONE: Self = Self { group: 1, ..Self::USUAL };
+    /// With metrics.
+    pub(crate) const METERED: Self = Self { metrics: true, ..Self::USUAL };
+}
+
+/// The settings of the measured server, on the database of that URL.
+pub(crate) fn settings(url: &str, setup: Setup) -> String {
+    let group = setup.group;
+    let metrics = if setup.metrics { "\n[metrics]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
     let secret = URL_SAFE_NO_PAD.encode(SECRET);
     format!(
         "[limits]\nburst = 0\n\n\
          [[hosts]]\nid = \"{HOST}\"\nsecrets = [{{ number = {SECRET_NUMBER}, secret = \"{secret}\" }}]\norigins = []\n\n\
-         [store]\nurl = {url:?}\ngroup = {group}\n"
+         [store]\nurl = {url:?}\ngroup = {group}\n{metrics}"
     )
 }
 
@@ -62,6 +82,8 @@ mod tests {
         assert_eq!(launch.signer(), ("bench", 1));
         let claims = launch.open(&Signer::new(&SECRET)).unwrap();
         assert_eq!(claims.key_id(), Some(KeyId([5; 16])));
-        assert!(settings("sqlite:latchkey.db", 512).contains(&URL_SAFE_NO_PAD.encode(SECRET)));
+        assert!(
+            settings("sqlite:latchkey.db", Setup::USUAL).contains(&URL_SAFE_NO_PAD.encode(SECRET))
+        );
     }
 }

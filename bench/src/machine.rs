@@ -43,9 +43,9 @@ pub(crate) struct Spent {
 /// Which processes are ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Ours {
-    /// The server that is asked.
-    pub(crate) server: u32,
-    /// Both servers.
+    /// The server that is asked: all processes of it.
+    pub(crate) asked: Vec<u32>,
+    /// All that take turns.
     pub(crate) servers: Vec<u32>,
     /// The process from which those of the database come. What they do is the server's.
     pub(crate) store: Option<u32>,
@@ -67,7 +67,7 @@ impl Snapshot {
             let times = ProcessTimes::parse(&text).context("reading /proc/<pid>/stat")?;
             if pid == own {
                 bench = times.own;
-            } else if pid == ours.server {
+            } else if ours.asked.contains(&pid) {
                 server += times.own;
             } else if ours.store == Some(pid) {
                 // What ended in a window counts with the one that waited for it.
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn work_shows_as_ours() {
-        let ours = Ours { server: 1, servers: vec![1], store: None };
+        let ours = Ours { asked: vec![1], servers: vec![1], store: None };
         let before = Snapshot::take(&ours).unwrap();
         while before.at.elapsed() < Duration::from_millis(120) {}
         let spent = Snapshot::take(&ours).unwrap().since(&before);

@@ -1,25 +1,35 @@
 //! Measures Latchkey against a bare axum JSON handler.
 //!
 //! * [`case`], [`client`] — what is sent, and what makes an answer right.
-//! * [`load`], [`rounds`], [`stage`] — a window, windows in turn, all windows of one line of the table.
+//! * [`load`], [`arrivals`], [`rounds`], [`stage`] — a window, windows in turn, all windows of one line of the table.
+//! * [`halfload`], [`nodes`], [`filled`] — latency at half load, several servers, a full PostgreSQL.
 //! * [`memory`], [`mint`] — bytes per live key, memory under forgeries, the cost of tokens themselves.
-//! * [`seed`] — fills a store. [`bare`] — the handler to compare with.
-//! * [`report`] — tables, JSON, and which targets were reached.
+//! * [`seed`] fills a store through the server; [`copies`] a PostgreSQL faster, of which [`proof`] is asked. [`bare`] —
+//!   the handler to compare with.
+//! * [`report`], [`tables`], [`page`] — which targets were reached, in JSON and in Markdown.
 
 #![expect(clippy::print_stdout, reason = "a tool that measures talks to its terminal")]
 
+mod arrivals;
 mod bare;
 mod case;
 mod client;
 mod clock;
+mod copies;
+mod filled;
 mod flood;
+mod halfload;
 mod host;
 mod ids;
+mod link;
 mod load;
 mod machine;
 mod memory;
 mod mint;
+mod nodes;
+mod page;
 mod process;
+mod proof;
 mod reply;
 mod report;
 mod rounds;
@@ -28,6 +38,7 @@ mod run;
 mod seed;
 mod stage;
 mod store;
+mod tables;
 mod text;
 
 use anyhow::{Context, Result};

@@ -1,14 +1,14 @@
 //! What keys and forgeries leave in the server's memory.
 
 use crate::case::{self, Case};
-use crate::client::Client;
+use crate::client::{Client, Seat};
 use crate::clock;
 use crate::flood::{Right, Shown, flood};
-use crate::host::{self, Host};
+use crate::host::{self, Host, Setup};
 use crate::ids::Ids;
 use crate::machine::Memory;
 use crate::process::Running;
-use crate::stage::{Bench, GROUP};
+use crate::stage::Bench;
 use anyhow::Result;
 use serde::Serialize;
 use std::ops::Range;
@@ -44,7 +44,7 @@ impl Bench {
     pub(crate) async fn live_keys(&self, count: u64) -> Result<Growth> {
         println!("\nmemory of {count} live keys");
         let data = self.new_folder()?;
-        let server = self.place.latchkey(data.path(), GROUP).await?;
+        let server = self.place.latchkey(data.path(), Setup::USUAL).await?;
         let first = count / 10;
         let start_keys = async |range: Range<u64>| -> Result<()> {
             let (host, ids) = (Host::new(), Mutex::new(Ids::new()?));
@@ -69,10 +69,9 @@ impl Bench {
     pub(crate) async fn forgeries(&self, count: u64) -> Result<Growth> {
         println!("\nmemory under {count} forgeries");
         let data = self.new_folder()?;
-        let server = self.place.latchkey(data.path(), GROUP).await?;
-        let who = ("u1", "quiz-1");
-        let model =
-            Client::start(Case::Forged, server.address, &self.host, who, Ids::new()?).await?;
+        let server = self.place.latchkey(data.path(), Setup::USUAL).await?;
+        let (seat, address) = (Seat::new((1, 1)), server.address());
+        let model = Client::start(Case::Forged, &address, &self.host, &seat, Ids::new()?).await?;
         let first = count / 20;
         let forge = async |range: Range<u64>| -> Result<()> {
             let (template, place, token) = model.template();

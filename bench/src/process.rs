@@ -1,7 +1,8 @@
 //! The servers as processes of their own: started, asked where they listen, stopped.
 
 use crate::clock;
-use crate::host;
+use crate::host::{self, Setup};
+use crate::link::Address;
 use crate::store::{Kind, Store};
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// What both servers print once they take connections.
 pub(crate) const LISTENING: &str = "listening on http://";
+/// The file in a data folder that all servers of a site share.
+const SECRETS: &str = "secrets.toml";
 /// How long a server may take to finish its work after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
@@ -51,6 +54,11 @@ impl Running {
         // A pipe that nobody reads fills up and stops its writer.
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Ok(Self { child, address, log })
+    }
+
+    /// The same, for a client.
+    pub(crate) fn address(&self) -> Address {
+        Address::Tcp(self.address)
     }
 
     /// Its process id.
@@ -122,11 +130,11 @@ impl Place {
         Ok(Self { server, folder, store: Store::start(kind) })
     }
 
-    /// Starts the server under test on `data`, with at most `group` calls to a commit.
-    pub(crate) async fn latchkey(&self, data: &Path, group: usize) -> Result<Running> {
+    /// Starts the server under test on `data`.
+    pub(crate) async fn latchkey(&self, data: &Path, setup: Setup) -> Result<Running> {
         fs::create_dir_all(data)?;
         let config = data.join("bench.toml");
-        fs::write(&config, host::settings(&self.store.url(data).await?, group))?;
+        fs::write(&config, host::settings(&self.store.url(data).await?, setup))?;
         let arguments = [
             "serve".as_ref(),
             "--config".as_ref(),
@@ -137,6 +145,14 @@ impl Place {
             data.as_os_str(),
         ];
         Running::start(&self.server, &arguments, data.join("server.log"))
+    }
+
+    /// A second server on the database of the one with that data folder, with its secrets. Its own folder is `data`.
+    pub(crate) async fn second(&self, first: &Path, data: &Path, setup: Setup) -> Result<Running> {
+        self.store.share(first, data)?;
+        fs::create_dir_all(data)?;
+        fs::copy(first.join(SECRETS), data.join(SECRETS)).context("copying the secrets")?;
+        self.latchkey(data, setup).await
     }
 
     /// Starts the bare handler.

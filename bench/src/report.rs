@@ -1,13 +1,17 @@
-//! What a run found: tables for people, JSON for programs, and which targets were reached.
+//! What a run found: which targets were reached, all of it as JSON for programs, and the page of tables.
 
 use crate::case::Case;
+use crate::filled::Filled;
 use crate::flood::thousands;
+use crate::halfload::HalfLoad;
 use crate::machine;
 use crate::memory::Growth;
 use crate::mint::Mint;
-use crate::rounds::{DISTURBED, Pace, Series};
-use crate::stage::{Filling, Grouping, Row};
+use crate::nodes::Nodes;
+use crate::rounds::{DISTURBED, Pace};
+use crate::stage::{Filling, Pair, Row};
 use crate::store::Kind;
+use crate::tables::{filling_name, full, gains, half_loads, metrics, nodes, rates, verdicts};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -19,6 +23,10 @@ const GROUP_GAIN: f64 = 8.0;
 const KEY_BYTES: f64 = 200.0;
 /// Most resident bytes that any number of forgeries may leave behind: one arena of an allocator.
 const FLAT_BYTES: f64 = 4e6;
+/// A call on a full database may take this many times as long as on an empty one.
+const FULL_SLOWER: f64 = 1.5;
+/// Two servers must be no slower than one in sum. Runs of the same server differ by this much.
+const NOISE: f64 = 0.08;
 
 /// All findings of one run.
 #[derive(Debug, Serialize)]
@@ -28,7 +36,12 @@ pub(crate) struct Report {
     pub(crate) pace: Pace,
     pub(crate) mint: Option<Mint>,
     pub(crate) rows: Vec<Row>,
-    pub(crate) grouping: Vec<Grouping>,
+    pub(crate) grouping: Vec<Pair>,
+    pub(crate) half: Vec<HalfLoad>,
+    pub(crate) full: Vec<Filled>,
+    pub(crate) nodes: Vec<Nodes>,
+    /// With metrics and without.
+    pub(crate) metrics: Vec<Pair>,
     pub(crate) keys: Option<Growth>,
     pub(crate) forgeries: Option<Growth>,
     pub(crate) targets: Vec<Target>,
@@ -67,6 +80,10 @@ impl Report {
             mint: None,
             rows: Vec::new(),
             grouping: Vec::new(),
+            half: Vec::new(),
+            full: Vec::new(),
+            nodes: Vec::new(),
+            metrics: Vec::new(),
             keys: None,
             forgeries: None,
             targets: Vec::new(),
@@ -99,7 +116,15 @@ impl Report {
             reached: growth.bytes() <= FLAT_BYTES,
             noisy: false,
         });
-        self.targets = shares.chain(gains).chain(keys).chain(forgeries).collect();
+        let full = self
+            .full
+            .iter()
+            .filter(|one| one.pair.connections == TARGET_CONNECTIONS)
+            .map(full_target);
+        let nodes =
+            self.nodes.iter().filter(|one| one.connections >= TARGET_CONNECTIONS).map(nodes_target);
+        let all = shares.chain(full).chain(nodes).chain(gains).chain(keys).chain(forgeries);
+        self.targets = all.collect();
         if let Some(mint) = &self.mint {
             self.targets.extend(mint_targets(mint));
         }
@@ -118,8 +143,15 @@ impl Report {
         if !self.rows.is_empty() {
             let _ = write!(text, "\n{}", rates(&self.rows));
         }
-        if !self.grouping.is_empty() {
-            let _ = write!(text, "\n{}", gains(&self.grouping));
+        let tables = [
+            half_loads(&self.half),
+            full(&self.full),
+            nodes(&self.nodes),
+            gains(&self.grouping),
+            metrics(&self.metrics),
+        ];
+        for table in tables.into_iter().flatten() {
+            let _ = write!(text, "\n{table}");
         }
         for (name, growth) in [("live keys", &self.keys), ("forgeries", &self.forgeries)] {
             if let Some(growth) = growth {
@@ -154,13 +186,36 @@ fn share_target(store: Kind, row: &Row) -> Option<Target> {
     })
 }
 
-fn gain_target(one: &Grouping) -> Target {
+fn full_target(one: &Filled) -> Target {
+    Target {
+        what: format!("{}, {}: time of an empty database", one.pair.case, one.shape.told(one.size)),
+        wanted: format!("≤ {FULL_SLOWER:.1} ×"),
+        found: format!("{:.2} ×", one.slower()),
+        reached: one.slower() <= FULL_SLOWER,
+        noisy: one.pair.noisy() > 0,
+    }
+}
+
+fn nodes_target(one: &Nodes) -> Target {
+    Target {
+        what: format!(
+            "{}, {} connections: two servers behind nginx against one",
+            one.case, one.connections
+        ),
+        wanted: format!("≥ 1.0 ± {NOISE:.2}"),
+        found: format!("{:.2}", one.share()),
+        reached: one.share() >= 1.0 - NOISE,
+        noisy: one.noisy() > 0,
+    }
+}
+
+fn gain_target(one: &Pair) -> Target {
     Target {
         what: format!("{}: group commit against one commit a call", one.case),
         wanted: format!("≥ {GROUP_GAIN:.0} ×"),
         found: format!("{:.1} ×", one.gain()),
         reached: one.gain() >= GROUP_GAIN,
-        noisy: one.grouped.noisy + one.single.noisy > 0,
+        noisy: one.noisy() > 0,
     }
 }
 
@@ -179,144 +234,13 @@ fn mint_targets(mint: &Mint) -> [Target; 3] {
     ]
 }
 
-fn filling_name(filling: Filling) -> &'static str {
-    match filling {
-        Filling::Empty => "empty",
-        Filling::Filled => "filled",
-    }
-}
-
-fn rates(rows: &[Row]) -> String {
-    let head = [
-        "store",
-        "case",
-        "conns",
-        "req/s",
-        "bare",
-        "share",
-        "p50 ms",
-        "p99 ms",
-        "bare p50",
-        "bare p99",
-        "CPU µs",
-        "bare CPU",
-        "gen. µs",
-        "bare gen.",
-        "sync µs",
-        "others",
-        "bytes",
-        "bare b.",
-        "",
-    ];
-    let lines = rows.iter().map(|row| {
-        let (ours, bare) = (&row.latchkey.median, &row.bare.median);
-        vec![
-            filling_name(row.filling).to_owned(),
-            row.case.to_string(),
-            row.connections.to_string(),
-            thousands(ours.requests_per_second.round() as u64),
-            thousands(bare.requests_per_second.round() as u64),
-            format!("{:.2}", row.share()),
-            format!("{:.2}", ours.p50_us / 1e3),
-            format!("{:.2}", ours.p99_us / 1e3),
-            format!("{:.2}", bare.p50_us / 1e3),
-            format!("{:.2}", bare.p99_us / 1e3),
-            format!("{:.1}", ours.server_cpu_us),
-            format!("{:.1}", bare.server_cpu_us),
-            format!("{:.1}", ours.bench_cpu_us),
-            format!("{:.1}", bare.bench_cpu_us),
-            format!("{:.0}", ours.sync_us),
-            format!("{:.1} %", ours.others.max(bare.others) * 100.0),
-            format!("{:.0}", ours.reply_bytes),
-            format!("{:.0}", bare.reply_bytes),
-            noise(&row.latchkey, &row.bare),
-        ]
-    });
-    table(&head, lines.collect())
-}
-
-fn gains(all: &[Grouping]) -> String {
-    let head = [
-        "group commit",
-        "conns",
-        "req/s",
-        "one by one",
-        "gain",
-        "p50 ms",
-        "p99 ms",
-        "p50 single",
-        "p99 single",
-        "sync µs",
-        "",
-    ];
-    let lines = all.iter().map(|one| {
-        let (grouped, single) = (&one.grouped.median, &one.single.median);
-        vec![
-            one.case.to_string(),
-            one.connections.to_string(),
-            thousands(grouped.requests_per_second.round() as u64),
-            thousands(single.requests_per_second.round() as u64),
-            format!("{:.1} ×", one.gain()),
-            format!("{:.2}", grouped.p50_us / 1e3),
-            format!("{:.2}", grouped.p99_us / 1e3),
-            format!("{:.2}", single.p50_us / 1e3),
-            format!("{:.2}", single.p99_us / 1e3),
-            format!("{:.0}", grouped.sync_us),
-            noise(&one.grouped, &one.single),
-        ]
-    });
-    table(&head, lines.collect())
-}
-
-fn noise(one: &Series, other: &Series) -> String {
-    match one.noisy + other.noisy {
-        0 => String::new(),
-        count => format!("noisy ({count})"),
-    }
-}
-
-fn verdicts(targets: &[Target]) -> String {
-    let lines = targets.iter().map(|target| {
-        let verdict = if target.reached { "reached" } else { "NOT REACHED" };
-        let noisy = if target.noisy { ", noisy" } else { "" };
-        vec![
-            target.what.clone(),
-            target.wanted.clone(),
-            target.found.clone(),
-            format!("{verdict}{noisy}"),
-        ]
-    });
-    table(&["target", "wanted", "found", ""], lines.collect())
-}
-
-/// A Markdown table whose columns also line up as plain text.
-fn table(head: &[&str], lines: Vec<Vec<String>>) -> String {
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        widest.max(head[column].chars().count()).max(2)
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let mut text = String::new();
-    let mut put = |cells: Vec<&str>| {
-        for (cell, width) in cells.iter().zip(&widths) {
-            let _ = write!(text, "| {cell:<width$} ");
-        }
-        text.push_str("|\n");
-    };
-    put(head.to_vec());
-    let rules: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
-    put(rules.iter().map(String::as_str).collect());
-    for line in &lines {
-        put(line.iter().map(String::as_str).collect());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filled::Shape;
     use crate::load::Window;
+    use crate::rounds::Series;
+    use crate::seed::Size;
     use std::time::Duration;
 
     const PACE: Pace = Pace { windows: 5, length: Duration::from_secs(2), tries: 3 };
@@ -332,6 +256,10 @@ mod tests {
 
     fn row(filling: Filling, case: Case, connections: usize, rate: f64) -> Row {
         Row { filling, case, connections, latchkey: series(rate, 0), bare: series(100.0, 1) }
+    }
+
+    fn pair(case: Case, connections: usize, rate: f64) -> Pair {
+        Pair { case, connections, one: series(rate, 0), other: series(100.0, 0) }
     }
 
     #[test]
@@ -355,12 +283,7 @@ mod tests {
     fn group_commit_is_judged_by_its_gain() {
         let mut report = Report::new(Kind::Sqlite, PACE);
         for rate in [799.0, 800.0] {
-            report.grouping.push(Grouping {
-                case: Case::Grade,
-                connections: 64,
-                grouped: series(rate, 0),
-                single: series(100.0, 0),
-            });
+            report.grouping.push(pair(Case::Grade, 64, rate));
         }
         report.judge();
         let reached: Vec<_> = report.targets.iter().map(|target| target.reached).collect();
@@ -368,9 +291,21 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up() {
-        let text = table(&["a", "µs"], vec![vec!["long cell".into(), "1".into()]]);
-        let widths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
-        assert_eq!(widths, [18, 18, 18]);
+    fn full_databases_and_several_servers_are_judged() {
+        let mut report = Report::new(Kind::Postgres, PACE);
+        let size = Size { entries: 10, users: 5, activities: 5 };
+        for (connections, rate) in [(8, 1.0), (64, 66.0), (64, 67.0)] {
+            let pair = pair(Case::Log, connections, rate);
+            report.full.push(Filled { shape: Shape::Wide, size, pair });
+        }
+        for rate in [91.0, 92.0] {
+            let [two, one, direct] = [rate, 100.0, 50.0].map(|rate| series(rate, 0));
+            report.nodes.push(Nodes { case: Case::Log, connections: 256, two, one, direct });
+        }
+        report.judge();
+        let reached: Vec<_> = report.targets.iter().map(|target| target.reached).collect();
+        assert_eq!(reached, [false, true, false, true]);
+        let text = report.markdown();
+        assert!(text.contains("5 activities") && text.contains("1.0 ± 0.08"), "{text}");
     }
 }

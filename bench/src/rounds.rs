@@ -1,11 +1,11 @@
 //! Windows in turn: whatever slows this machine down meets both sides alike.
 
 use crate::client::Client;
-use crate::load::{self, Outcome, Window};
+use crate::link::Address;
+use crate::load::{self, Demand, Outcome, Window};
 use crate::machine::{self, Ours};
 use anyhow::Result;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ pub(crate) struct Pace {
 /// One of those that take turns.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    pub(crate) address: SocketAddr,
-    pub(crate) pid: u32,
+    pub(crate) address: Address,
+    /// Its processes.
+    pub(crate) pids: Vec<u32>,
+    pub(crate) demand: Demand,
     pub(crate) clients: Vec<Client>,
     /// Every right answer so far.
     pub(crate) answers: u64,
@@ -55,36 +57,44 @@ pub(crate) struct Series {
 impl Contender {
     pub(crate) fn new(
         name: &'static str,
-        (address, pid): (SocketAddr, u32),
+        (address, pids): (Address, Vec<u32>),
         clients: Vec<Client>,
     ) -> Self {
-        Self { name, address, pid, clients, answers: 0, windows: Vec::new() }
+        let (demand, answers, windows) = (Demand::Closed, 0, Vec::new());
+        Self { name, address, pids, demand, clients, answers, windows }
     }
 
-    /// What its windows say together.
-    pub(crate) fn series(self) -> Series {
-        let windows: Vec<_> = self.windows.iter().map(|measured| measured.window).collect();
+    /// What its windows so far say together; there are none any more.
+    pub(crate) fn take_series(&mut self) -> Series {
+        let measured = std::mem::take(&mut self.windows);
+        let windows: Vec<_> = measured.iter().map(|measured| measured.window).collect();
         Series {
             name: self.name,
             median: Window::medians(&windows),
-            noisy: self.windows.iter().filter(|one| one.noisy).count(),
-            windows: self.windows,
+            noisy: measured.iter().filter(|one| one.noisy).count(),
+            windows: measured,
         }
+    }
+
+    /// What its windows say together.
+    pub(crate) fn series(mut self) -> Series {
+        self.take_series()
     }
 }
 
-/// Gives each of `pair` its windows by turns. `folder` is where the disk is probed, `store` the
+/// Gives each of `all` its windows by turns. `folder` is where the disk is probed, `store` the
 /// process of a database.
 pub(crate) async fn take_turns(
-    pair: &mut [Contender; 2],
+    all: &mut [Contender],
     pace: Pace,
     folder: &Path,
     store: Option<u32>,
 ) -> Result<()> {
-    let servers: Vec<u32> = pair.iter().map(|contender| contender.pid).collect();
+    let servers: Vec<u32> = all.iter().flat_map(|one| one.pids.iter().copied()).collect();
     for _ in 0..pace.windows {
-        for contender in pair.iter_mut() {
-            let ours = Ours { server: contender.pid, servers: servers.clone(), store };
+        for contender in all.iter_mut() {
+            let (asked, servers) = (contender.pids.clone(), servers.clone());
+            let ours = Ours { asked, servers, store };
             undisturbed(contender, &ours, pace, folder).await?;
         }
     }
@@ -103,7 +113,7 @@ async fn undisturbed(
         let sync = machine::sync_time(folder)?;
         let clients = std::mem::take(&mut contender.clients);
         let Outcome { clients, mut window, answers } =
-            load::window(clients, contender.address, ours, pace.length).await?;
+            load::window(clients, &contender.address, contender.demand, ours, pace.length).await?;
         contender.clients = clients;
         contender.answers += answers;
         window.sync_us = sync.as_secs_f64() * 1e6;
@@ -142,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_series_counts_its_noise() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        let mut contender = Contender::new("bare", (address, 1), Vec::new());
+        let address = Address::Tcp(([127, 0, 0, 1], 9).into());
+        let mut contender = Contender::new("bare", (address, vec![1]), Vec::new());
         for (rate, noisy) in [(1.0, false), (3.0, true), (2.0, true)] {
             let window = Window { requests_per_second: rate, ..Window::default() };
             contender.windows.push(Measured { window, noisy });

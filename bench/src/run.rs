@@ -2,26 +2,27 @@
 
 use crate::case::Case;
 use crate::clock;
+use crate::filled::Shape;
 use crate::host::Host;
 use crate::load::WARM_UP;
 use crate::mint;
+use crate::page;
 use crate::process::Place;
 use crate::report::Report;
 use crate::rounds::Pace;
 use crate::seed::{self, Size};
 use crate::stage::Bench;
 use crate::store::Kind;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Between these lines a Markdown file takes the tables of a new run.
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
-/// Connections with which group commit is compared.
-const GROUPING_CONNECTIONS: usize = 64;
+/// Connections where one thing is compared with another.
+const COMPARED_AT: usize = 64;
+/// Connections at which several servers are: the fewer there are, the smaller the groups of each.
+const NODES_AT: [usize; 2] = [COMPARED_AT, 256];
 
 /// One part of the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,10 +31,16 @@ enum Part {
     Mint,
     /// All cases on an empty store.
     Empty,
-    /// The cases that touch the store, on a filled one.
+    /// The cases that touch the store, on a filled one; on PostgreSQL in turn with an empty one.
     Filled,
+    /// Latency at half of the rate at 64 connections, when calls come at a constant rate.
+    Halfload,
+    /// Two servers behind nginx against one. On PostgreSQL only.
+    Nodes,
     /// Group commit against one commit for each call.
     Grouping,
+    /// The server with metrics against one without.
+    Metrics,
     /// Bytes per live key.
     Keys,
     /// Memory under forgeries.
@@ -71,6 +78,9 @@ pub(crate) struct Options {
     /// With --quick: measure the filled store too.
     #[arg(long)]
     filled: bool,
+    /// On PostgreSQL: what filled databases are full of.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    shapes: Option<Vec<Shape>>,
     /// A folder that `seed` has filled, with the same sizes; calls are added to it.
     #[arg(long)]
     filled_data: Option<PathBuf>,
@@ -101,7 +111,8 @@ pub(crate) struct Options {
     /// Writes every window as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Writes the tables into this Markdown file, between its `bench: begin` and `bench: end` lines.
+    /// Writes the tables into this Markdown file, between its lines `bench: begin` and `bench: end`; those of
+    /// PostgreSQL between `bench postgres: begin` and `bench postgres: end`.
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Fails if a target is not reached.
@@ -116,6 +127,8 @@ struct Scale {
     seconds: f64,
     tries: u32,
     size: Size,
+    /// Of a filled PostgreSQL.
+    large: Size,
     keys: u64,
     forgeries: u64,
 }
@@ -128,6 +141,7 @@ const FULL: Scale = Scale {
     seconds: 3.0,
     tries: 3,
     size: Size::FULL,
+    large: Size::LARGE,
     keys: 200_000,
     forgeries: 10_000_000,
 };
@@ -137,6 +151,7 @@ const QUICK: Scale = Scale {
     seconds: 1.0,
     tries: 2,
     size: Size::FULL,
+    large: Size { entries: 1_000_000, users: 10_000, activities: 100_000 },
     keys: 50_000,
     forgeries: 500_000,
 };
@@ -146,6 +161,7 @@ const SMOKE: Scale = Scale {
     seconds: 0.3,
     tries: 1,
     size: Size { entries: 2_000, users: 100, activities: 10 },
+    large: Size { entries: 4_000, users: 200, activities: 600 },
     keys: 2_000,
     forgeries: 20_000,
 };
@@ -166,6 +182,7 @@ impl Options {
                 .iter()
                 .copied()
                 .filter(|part| *part != Part::Calibrate)
+                .filter(|part| *part != Part::Nodes || self.store == Kind::Postgres)
                 .filter(|part| *part != Part::Filled || !self.quick || self.filled)
                 .collect(),
         }
@@ -176,12 +193,20 @@ impl Options {
         self.cases.clone().unwrap_or_else(all)
     }
 
+    /// A forgery never comes as far as the store: what that holds or bears cannot matter.
+    fn stored_cases(&self) -> Vec<Case> {
+        self.cases().into_iter().filter(|case| *case != Case::Forged).collect()
+    }
+
     fn connections(&self) -> Vec<usize> {
         self.connections.clone().unwrap_or_else(|| self.scale().connections.to_vec())
     }
 
     fn size(&self) -> Size {
-        let size = self.scale().size;
+        let size = match self.store {
+            Kind::Sqlite => self.scale().size,
+            Kind::Postgres => self.scale().large,
+        };
         Size {
             entries: self.entries.unwrap_or(size.entries),
             users: self.users.unwrap_or(size.users),
@@ -222,7 +247,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         fs::write(path, json).with_context(|| path.display().to_string())?;
     }
     if let Some(path) = &options.markdown {
-        write_between(path, &tables)?;
+        page::write(path, options.store, &tables)?;
     }
     let reached = report.targets.iter().all(|target| target.reached);
     ensure!(reached || !options.strict, "not every target was reached");
@@ -246,13 +271,30 @@ async fn measure(bench: &Bench, part: Part, options: &Options, report: &mut Repo
                 }
             }
         }
+        Part::Filled if options.store == Kind::Postgres => {
+            full_and_empty(bench, options, report).await?;
+        }
         Part::Filled => filled(bench, options, report).await?,
-        Part::Grouping => {
-            for case in options.cases().into_iter().filter(|case| case.writes()) {
-                let one = bench.grouping(case, GROUPING_CONNECTIONS).await?;
-                report.grouping.push(one);
+        Part::Halfload => {
+            for case in options.stored_cases() {
+                report.half.push(bench.half_load(case, COMPARED_AT).await?);
             }
         }
+        Part::Nodes => {
+            ensure!(options.store == Kind::Postgres, "several servers need --store postgres");
+            let connections = options.connections.clone().unwrap_or_else(|| NODES_AT.to_vec());
+            for case in options.stored_cases() {
+                for connections in &connections {
+                    report.nodes.push(bench.nodes(case, *connections).await?);
+                }
+            }
+        }
+        Part::Grouping => {
+            for case in options.cases().into_iter().filter(|case| case.writes()) {
+                report.grouping.push(bench.grouping(case, COMPARED_AT).await?);
+            }
+        }
+        Part::Metrics => report.metrics.push(bench.metrics(Case::Log, COMPARED_AT).await?),
         Part::Keys => {
             let count = options.keys.unwrap_or(options.scale().keys);
             report.keys = Some(bench.live_keys(count).await?);
@@ -275,9 +317,7 @@ async fn filled(bench: &Bench, options: &Options, report: &mut Report) -> Result
             new.path()
         }
     };
-    // A forgery never comes as far as the store: its filling cannot matter.
-    let cases = options.cases();
-    for case in cases.into_iter().filter(|case| *case != Case::Forged) {
+    for case in options.stored_cases() {
         for connections in options.connections() {
             let row = bench.filled(case, connections, data, options.size()).await?;
             report.rows.push(row);
@@ -286,33 +326,16 @@ async fn filled(bench: &Bench, options: &Options, report: &mut Report) -> Result
     Ok(())
 }
 
-/// Puts `tables` between the two marks of the file at `path`, or makes the file of them.
-fn write_between(path: &Path, tables: &str) -> Result<()> {
-    let name = || path.display().to_string();
-    let old = if path.exists() {
-        fs::read_to_string(path).with_context(name)?
-    } else {
-        format!("{BEGIN}\n{END}\n")
-    };
-    fs::write(path, between(&old, tables).with_context(name)?).with_context(name)
-}
-
-fn between(old: &str, tables: &str) -> Result<String> {
-    let (Some((before, _)), Some((_, after))) = (old.split_once(BEGIN), old.split_once(END)) else {
-        bail!("no lines {BEGIN} and {END}");
-    };
-    Ok(format!("{before}{BEGIN}\n{tables}{END}{after}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_replace_tables_and_nothing_else() {
-        let old = format!("# A\n{BEGIN}\nold\n{END}\nrest\n");
-        let new = between(&old, "new\n").unwrap();
-        assert_eq!(new, format!("# A\n{BEGIN}\nnew\n{END}\nrest\n"));
-        assert!(between("# A\n", "new").is_err());
+async fn full_and_empty(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
+    let size = options.size();
+    let shapes = options.shapes.clone().unwrap_or_else(|| Shape::value_variants().to_vec());
+    for shape in shapes {
+        let data = bench.new_folder()?;
+        bench.fill(shape, size, data.path()).await?;
+        for case in options.stored_cases() {
+            let at = (case, COMPARED_AT);
+            report.full.push(bench.full_and_empty((shape, size), at, data.path()).await?);
+        }
     }
+    Ok(())
 }

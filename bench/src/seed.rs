@@ -4,19 +4,19 @@
 use crate::case;
 use crate::clock;
 use crate::flood::{Right, Shown, flood, thousands};
-use crate::host::{self, Host};
+use crate::host::{self, Host, Setup};
 use crate::ids::Ids;
 use crate::process::Place;
 use crate::rows::Rows;
-use crate::stage::GROUP;
 use anyhow::{Result, ensure};
 use clap::Args;
 use latchkey_protocol::payload::MAX_ENTRIES;
+use serde::Serialize;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// How much is in a filled store.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Args)]
 pub(crate) struct Size {
     /// Entries, divided evenly among the users.
     #[arg(long = "entries", default_value_t = Self::FULL.entries)]
@@ -32,6 +32,9 @@ pub(crate) struct Size {
 impl Size {
     /// A school's year.
     pub(crate) const FULL: Self = Self { entries: 2_000_000, users: 100_000, activities: 10_000 };
+    /// What PostgreSQL is filled with: so many entries in one activity, or so many activities.
+    pub(crate) const LARGE: Self =
+        Self { entries: 10_000_000, users: 100_000, activities: 1_000_000 };
 
     /// The user and activity of client `number`.
     pub(crate) fn place(self, number: usize) -> (usize, usize) {
@@ -67,7 +70,7 @@ pub(crate) async fn fill(place: &Place, data: &Path, size: Size) -> Result<()> {
         thousands(size.activities as u64)
     );
     let before = Rows::count(&place.store, data).await?;
-    let server = place.latchkey(data, GROUP).await?;
+    let server = place.latchkey(data, Setup::USUAL).await?;
     let (host, start) = (Host::new(), clock::now());
     let ids = Mutex::new(Ids::new()?);
     let at = clock::rfc3339(clock::wall_millis())?;

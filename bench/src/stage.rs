@@ -2,9 +2,10 @@
 
 use crate::bare;
 use crate::case::Case;
-use crate::client::Client;
-use crate::host::{self, Host};
+use crate::client::{Client, Seat};
+use crate::host::{Host, Setup};
 use crate::ids::Ids;
+use crate::link::Address;
 use crate::process::{Place, Running};
 use crate::rounds::{Contender, Pace, Series, line, take_turns};
 use crate::rows::Rows;
@@ -13,10 +14,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::Path;
 
-/// Most calls of one commit, as the server does by default.
-pub(crate) const GROUP: usize = 512;
-/// Spreads the clients over the users of a filled store: prime, so that none is met twice.
-const STRIDE: usize = 7_919;
+/// Spreads the clients over the users of a full store: prime, so that none is met twice.
+pub(crate) const STRIDE: usize = 7_919;
 
 /// What is in the store beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,13 +45,13 @@ pub(crate) struct Row {
     pub(crate) bare: Series,
 }
 
-/// Group commit against one commit for each call.
+/// Two servers that differ in one thing, in turn.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Grouping {
+pub(crate) struct Pair {
     pub(crate) case: Case,
     pub(crate) connections: usize,
-    pub(crate) grouped: Series,
-    pub(crate) single: Series,
+    pub(crate) one: Series,
+    pub(crate) other: Series,
 }
 
 impl Row {
@@ -62,14 +61,20 @@ impl Row {
     }
 }
 
-impl Grouping {
-    /// How many times faster group commit is.
+impl Pair {
+    /// How many times faster the one is.
     pub(crate) fn gain(&self) -> f64 {
-        ratio(&self.grouped, &self.single)
+        ratio(&self.one, &self.other)
+    }
+
+    /// How many windows were disturbed to the last.
+    pub(crate) fn noisy(&self) -> usize {
+        self.one.noisy + self.other.noisy
     }
 }
 
-fn ratio(one: &Series, other: &Series) -> f64 {
+/// The rate of the one as a share of the other's.
+pub(crate) fn ratio(one: &Series, other: &Series) -> f64 {
     one.median.requests_per_second / other.median.requests_per_second.max(f64::MIN_POSITIVE)
 }
 
@@ -105,7 +110,11 @@ impl Bench {
     ) -> Result<Row> {
         let filling = size.map_or(Filling::Empty, |_| Filling::Filled);
         println!("\n{case}, {connections} connections, {filling:?} store");
-        let mut subject = self.subject(case, connections, (data, GROUP), size).await?;
+        let seats = seats(connections, |number| match size {
+            Some(size) => size.place(number * STRIDE),
+            None => (number, number),
+        });
+        let mut subject = self.subject(case, data, Setup::USUAL, &seats).await?;
         let mut pair =
             [subject.contender("latchkey"), bare_contender(&self.bare, case, connections)?];
         take_turns(&mut pair, self.pace, data, self.place.store.pid()).await?;
@@ -115,17 +124,35 @@ impl Bench {
     }
 
     /// The server with group commit against the same server with a commit for each call.
-    pub(crate) async fn grouping(&self, case: Case, connections: usize) -> Result<Grouping> {
+    pub(crate) async fn grouping(&self, case: Case, connections: usize) -> Result<Pair> {
         println!("\n{case}, {connections} connections, with and without group commit");
+        let setups = [("grouped", Setup::USUAL), ("one by one", Setup::ONE_BY_ONE)];
+        self.pair(case, connections, setups).await
+    }
+
+    /// The server that counts for Prometheus against one that does not.
+    pub(crate) async fn metrics(&self, case: Case, connections: usize) -> Result<Pair> {
+        println!("\n{case}, {connections} connections, with and without metrics");
+        let setups = [("metrics", Setup::METERED), ("no metrics", Setup::USUAL)];
+        self.pair(case, connections, setups).await
+    }
+
+    async fn pair(
+        &self,
+        case: Case,
+        connections: usize,
+        [first, second]: [(&'static str, Setup); 2],
+    ) -> Result<Pair> {
         let (one, other) = (self.new_folder()?, self.new_folder()?);
-        let mut grouped = self.subject(case, connections, (one.path(), GROUP), None).await?;
-        let mut single = self.subject(case, connections, (other.path(), 1), None).await?;
-        let mut pair = [grouped.contender("grouped"), single.contender("one by one")];
+        let seats = seats(connections, |number| (number, number));
+        let mut a = self.subject(case, one.path(), first.1, &seats).await?;
+        let mut b = self.subject(case, other.path(), second.1, &seats).await?;
+        let mut pair = [a.contender(first.0), b.contender(second.0)];
         take_turns(&mut pair, self.pace, one.path(), self.place.store.pid()).await?;
         let [first, second] = pair;
-        grouped.finish(self, case, &first).await?;
-        single.finish(self, case, &second).await?;
-        Ok(Grouping { case, connections, grouped: first.series(), single: second.series() })
+        a.finish(self, case, &first).await?;
+        b.finish(self, case, &second).await?;
+        Ok(Pair { case, connections, one: first.series(), other: second.series() })
     }
 
     /// The bare handler against another process of itself: how far from 1 the share is tells how
@@ -146,58 +173,92 @@ impl Bench {
     }
 
     /// A server on `data` and clients whose keys it has started.
-    async fn subject<'a>(
+    pub(crate) async fn subject<'a>(
         &self,
         case: Case,
-        connections: usize,
-        (data, group): (&'a Path, usize),
-        size: Option<Size>,
+        data: &'a Path,
+        setup: Setup,
+        seats: &[Seat],
     ) -> Result<Subject<'a>> {
         let before = Rows::count(&self.place.store, data).await?;
-        let server = self.place.latchkey(data, group).await?;
-        let mut clients = Vec::with_capacity(connections);
-        for number in 0..connections {
-            let (user, activity) = match size {
-                Some(size) => size.place(number * STRIDE),
-                None => (number, number),
-            };
-            let who = (host::user(user), host::activity(activity));
-            let who = (who.0.as_str(), who.1.as_str());
-            let ids = Ids::new()?;
-            clients.push(Client::start(case, server.address, &self.host, who, ids).await?);
+        let servers = vec![self.place.latchkey(data, setup).await?];
+        let clients = self.clients(case, &servers[0].address(), seats).await?;
+        Ok(Subject { data, servers, clients, before, prepared: 0 })
+    }
+
+    /// Clients whose keys are started there.
+    pub(crate) async fn clients(
+        &self,
+        case: Case,
+        address: &Address,
+        seats: &[Seat],
+    ) -> Result<Vec<Client>> {
+        let mut clients = Vec::with_capacity(seats.len());
+        for seat in seats {
+            clients.push(Client::start(case, address, &self.host, seat, Ids::new()?).await?);
         }
-        Ok(Subject { data, server, clients, before, prepared: 0 })
+        Ok(clients)
     }
 }
 
-fn bare_contender(server: &Running, case: Case, connections: usize) -> Result<Contender> {
+/// The seats of so many clients.
+pub(crate) fn seats(count: usize, place: impl Fn(usize) -> (usize, usize)) -> Vec<Seat> {
+    (0..count).map(|number| Seat::new(place(number))).collect()
+}
+
+/// The bare handler as one that takes turns.
+pub(crate) fn bare_contender(
+    server: &Running,
+    case: Case,
+    connections: usize,
+) -> Result<Contender> {
     let clients = (0..connections)
         .map(|_| Client::bare(case, bare::TOKEN, Ids::new()?))
         .collect::<Result<_>>()?;
-    let server = (server.address, server.pid());
+    let server = (server.address(), vec![server.pid()]);
     Ok(Contender::new("bare", server, clients))
 }
 
-/// A server under test, between its start and the counting of its rows.
-struct Subject<'a> {
-    data: &'a Path,
-    server: Running,
-    clients: Vec<Client>,
-    before: Rows,
-    prepared: u64,
+/// The servers under test on one database, between their start and the counting of their rows.
+pub(crate) struct Subject<'a> {
+    pub(crate) data: &'a Path,
+    pub(crate) servers: Vec<Running>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) before: Rows,
+    /// Entries that the clients wrote before they were measured.
+    pub(crate) prepared: u64,
 }
 
 impl Subject<'_> {
-    fn contender(&mut self, name: &'static str) -> Contender {
-        let clients = std::mem::take(&mut self.clients);
-        self.prepared = clients.iter().map(|client| client.prepared).sum();
-        Contender::new(name, (self.server.address, self.server.pid()), clients)
+    /// Its clients, asking the first of the servers.
+    pub(crate) fn contender(&mut self, name: &'static str) -> Contender {
+        let (address, pid) = (self.servers[0].address(), self.servers[0].pid());
+        self.contender_at(name, (address, vec![pid]))
     }
 
-    /// Stops the server and holds its rows against the answers it gave.
-    async fn finish(self, bench: &Bench, case: Case, contender: &Contender) -> Result<()> {
-        self.server.stop()?;
-        let answers = contender.answers;
+    /// Its clients, asking there; with the processes behind it.
+    pub(crate) fn contender_at(
+        &mut self,
+        name: &'static str,
+        place: (Address, Vec<u32>),
+    ) -> Contender {
+        let clients = std::mem::take(&mut self.clients);
+        self.prepared += clients.iter().map(|client| client.prepared).sum::<u64>();
+        Contender::new(name, place, clients)
+    }
+
+    /// Stops the servers and holds their rows against the answers that one who took turns got.
+    pub(crate) async fn finish(self, bench: &Bench, case: Case, asked: &Contender) -> Result<()> {
+        let moved = asked.clients.iter().filter(|client| client.generation() > 0).count();
+        println!("  {moved} keys moved on");
+        self.count(bench, case, asked.answers).await
+    }
+
+    /// Stops the servers and holds their rows against so many answers.
+    pub(crate) async fn count(self, bench: &Bench, case: Case, answers: u64) -> Result<()> {
+        for server in self.servers {
+            server.stop()?;
+        }
         let written = if case.writes() { answers } else { 0 };
         let mut due = Rows { logs: self.prepared, submissions: 0 };
         match case {
@@ -207,8 +268,7 @@ impl Subject<'_> {
         self.before
             .grew_by(due, Rows::count(&bench.place.store, self.data).await?)
             .with_context(|| format!("{case}"))?;
-        let moved = contender.clients.iter().filter(|client| client.generation() > 0).count();
-        println!("  rows counted: {answers} answers, {written} rows; {moved} keys moved on");
+        println!("  rows counted: {answers} answers, {written} rows");
         Ok(())
     }
 }

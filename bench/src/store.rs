@@ -1,7 +1,7 @@
 //! The databases under the measured server: files in their data folders, or databases of a PostgreSQL that runs for
 //! the bench alone, durable as it is by default.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use latchkey_cluster::Cluster;
 use rusqlite::{Connection, OpenFlags};
@@ -12,10 +12,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// The file inside a data folder.
 const FILE: &str = "latchkey.db";
-/// As a machine of this size would be set up: some memory, and a log that is not cut short in a window.
+/// As a machine of this size would be set up: a part of its memory, so that what is written is not written out to
+/// make room, and a log that is not cut short in a window.
 const SETTINGS: [&str; 5] = [
-    "shared_buffers=256MB",
-    "max_wal_size=4GB",
+    "shared_buffers=2GB",
+    "max_wal_size=8GB",
     "checkpoint_timeout=15min",
     "max_connections=100",
     "synchronous_commit=on",
@@ -61,6 +62,23 @@ impl Store {
         match self {
             Self::Sqlite => Ok(format!("sqlite:{FILE}")),
             Self::Postgres(postgres) => postgres.url(data).await,
+        }
+    }
+
+    /// Lets the server with the data folder `second` use the database of the one with `first`.
+    pub(crate) fn share(&self, first: &Path, second: &Path) -> Result<()> {
+        let Self::Postgres(postgres) = self else { bail!("a file is for one server") };
+        let mut names = postgres.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = names.get(first).context("a server that has no database")?.clone();
+        names.insert(second.to_owned(), name);
+        Ok(())
+    }
+
+    /// A connection to the database of the server with that data folder.
+    pub(crate) async fn connect(&self, data: &Path) -> Result<tokio_postgres::Client> {
+        match self {
+            Self::Sqlite => bail!("a file takes no connections"),
+            Self::Postgres(postgres) => connect(&postgres.url(data).await?).await,
         }
     }
 

@@ -21,7 +21,7 @@ const SERVER: &str = "server 10.0.0.";
 /// A running nginx; killed when it goes out of sight.
 #[derive(Debug)]
 pub struct Balancer {
-    _child: Child,
+    child: Child,
     socket: PathBuf,
 }
 
@@ -50,7 +50,15 @@ impl Balancer {
             UnixStream::connect(&socket).await.ok()
         })
         .await;
-        Self { _child: child, socket }
+        Self { child, socket }
+    }
+
+    /// Its one process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("a running nginx")
     }
 
     /// Where it is asked.

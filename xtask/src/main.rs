@@ -61,6 +61,10 @@ fn demo(options: &[String]) -> Outcome {
 }
 
 fn bench(options: &[String]) -> Outcome {
+    if options.iter().any(|option| option.contains("postgres")) {
+        tools::postgres()?;
+        tools::fleet()?;
+    }
     cargo(&["build", "--release", "-p", "latchkey-server"])?;
     let mut args = vec!["run", "--release", "-p", "latchkey-bench", "--"];
     match options.first().map(String::as_str) {

@@ -135,6 +135,11 @@ fn postgres() -> Outcome {
 }
 
 fn bench() -> Outcome {
+    tools::postgres()?;
+    tools::fleet()?;
     cargo(&["build", "--release", "-p", "latchkey-server", "--locked"])?;
-    cargo(&["run", "--release", "-p", "latchkey-bench", "--locked", "--", "run", "--smoke"])
+    let run = ["run", "--release", "-p", "latchkey-bench", "--locked", "--", "run", "--smoke"];
+    cargo(&run)?;
+    let others = ["--store", "postgres", "--parts", "empty,filled,halfload,nodes"];
+    cargo(&[&run[..], &others[..]].concat())
 }

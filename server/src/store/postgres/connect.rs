@@ -32,11 +32,14 @@ const PROBE: Duration = Duration::from_secs(3);
 /// well below what clients wait for, `keys.client_deadline`.
 ///
 /// Every query here is meant to go by its index. Plans are kept for as long as a connection, and those that were made while
-/// the tables were empty would read them whole once they are full. An engine that does not know one of these is not asked.
+/// the tables were empty would read them whole once they are full. They are kept from the first time on: to plan a
+/// statement over arrays anew each time takes longer than to run it. An engine that does not know one of these is not asked.
 const SETTINGS: &str = "SET statement_timeout = '8s'; SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '5s';
-    SELECT set_config(name, 'off', FALSE) FROM pg_settings
-    WHERE name IN ('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')";
+    SELECT set_config(s.name, v.setting, FALSE) FROM pg_settings s
+    JOIN (VALUES ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),
+        ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan')) AS v (name, setting)
+    ON s.name = v.name";
 
 /// A database, and how its servers show who they are.
 pub(super) struct Target {

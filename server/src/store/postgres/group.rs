@@ -1,24 +1,28 @@
 //! Calls in groups: those that wait together share a transaction and its one commit.
 //!
-//! A few tasks write, each for some of the strands, so that two of one server seldom wait for each other. If a group
-//! fails, each of its calls is done again by itself, so that a failure reaches only the one that caused it.
+//! `waiting.rs` says which calls go together. Groups that are under way at the same time are of different strands, so
+//! that two of one server never wait for each other. If a group fails, each of its calls is done again by itself, so
+//! that a failure reaches only the one that caused it.
 
 use super::Shared;
 use super::calls::{self, Decided, Outcome};
 use super::known::Facts;
 use super::load;
 use super::sql;
+use super::waiting::Waiting;
 use crate::keys::decide::Row;
 use crate::store::{KeyCall, NewKey, Replayable, StoreError, Verdict};
 use deadpool_postgres::{Client, GenericClient};
 use latchkey_protocol::token::KeyId;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
-/// Calls that may wait at one task before senders have to.
+/// Calls that may wait before senders have to.
 const QUEUE: usize = 4096;
 
 /// How a call of a group ended: what failed, and whether it may have been committed all the same.
@@ -71,68 +75,88 @@ impl Job {
     }
 }
 
-/// The way in to the tasks that write.
+/// The way in to those who write.
 #[derive(Clone, Debug)]
-pub(super) struct Writers(Vec<mpsc::Sender<Job>>);
+pub(super) struct Writers {
+    queue: mpsc::Sender<Job>,
+    /// Calls that are in no group yet.
+    waiting: Arc<AtomicU64>,
+}
 
 impl Writers {
-    /// Starts the tasks. They end when all that is in their queues is done and nobody can send any more.
+    /// Starts the task that makes groups, of which at most `tasks` are under way at the same time. It ends when all that
+    /// is in its queue is done and nobody can send any more.
     pub(super) fn start(shared: &Arc<Shared>, tasks: usize, group: usize) -> Self {
-        let start = |_| {
-            let (queue, jobs) = mpsc::channel(QUEUE);
-            tokio::spawn(write(Arc::clone(shared), jobs, group.max(1)));
-            queue
-        };
-        Self((0..tasks.max(1)).map(start).collect())
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let waiting = Arc::<AtomicU64>::default();
+        tokio::spawn(share_out(Arc::clone(shared), jobs, tasks, group, Arc::clone(&waiting)));
+        Self { queue, waiting }
     }
 
     /// How many calls wait.
     pub(super) fn waiting(&self) -> u64 {
-        self.0.iter().map(|queue| (queue.max_capacity() - queue.capacity()) as u64).sum()
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Does a call in a transaction and returns after its commit.
     pub(super) async fn run(&self, call: Arc<KeyCall>, facts: Arc<Facts>, starts: bool) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let at = usize::try_from(facts.strand()).unwrap_or(0) % self.0.len();
         let job = Job { call, facts, starts, reply };
-        self.0[at].send(job).await.map_err(|_| StoreError::Closed)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
-async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, most: usize) {
-    let mut waiting = VecDeque::new();
-    let mut fresh = Vec::with_capacity(most);
+/// Gives each call to a group, and each group to a task.
+async fn share_out(
+    shared: Arc<Shared>,
+    mut jobs: mpsc::Receiver<Job>,
+    tasks: usize,
+    most: usize,
+    depth: Arc<AtomicU64>,
+) {
+    let mut waiting = Waiting::new(tasks, most);
+    let (mut under_way, mut shares) = (JoinSet::new(), HashMap::<Id, Vec<usize>>::new());
+    let (mut fresh, mut open) = (Vec::new(), true);
     loop {
-        if waiting.is_empty() && jobs.recv_many(&mut fresh, most).await == 0 {
-            return;
-        }
-        waiting.extend(fresh.drain(..));
-        while waiting.len() < most {
-            match jobs.try_recv() {
-                Ok(job) => waiting.push_back(job),
-                Err(_) => break,
+        let due = waiting.due(Instant::now()).filter(|_| waiting.len() > 0);
+        tokio::select! {
+            came = jobs.recv_many(&mut fresh, QUEUE), if open && waiting.len() < QUEUE => {
+                open = came > 0;
             }
+            Some(ended) = under_way.join_next_with_id() => {
+                let id = ended.map_or_else(|failure| failure.id(), |(id, ())| id);
+                waiting.ended(&shares.remove(&id).unwrap_or_default());
+            }
+            () = until(due), if due.is_some() => {}
+            else => return,
         }
-        let group = one_of_each(&mut waiting, most);
-        shared.meter.groups.observe(group.len() as f64);
-        transact_all(&shared, group).await;
+        // With all that has come meanwhile.
+        while waiting.len() + fresh.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
+            fresh.push(job);
+        }
+        for job in fresh.drain(..) {
+            waiting.push(job.facts.strand(), job.call.id, job);
+        }
+        while let Some((group, of)) = waiting.group(Instant::now()) {
+            depth.fetch_sub(group.len() as u64, Ordering::Relaxed);
+            shared.meter.groups.observe(group.len() as f64);
+            let shared = Arc::clone(&shared);
+            let task = under_way.spawn(async move { transact_all(&shared, group).await });
+            shares.insert(task.id(), of);
+        }
     }
 }
 
-/// The longest waiting calls, each key once: the second call of a key has to see what the first did.
-fn one_of_each(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
-    let (mut group, mut keys, mut later) = (Vec::new(), HashSet::<KeyId>::new(), VecDeque::new());
-    while let Some(job) = waiting.pop_front() {
-        if group.len() < most && keys.insert(job.call.id) {
-            group.push(job);
-        } else {
-            later.push_back(job);
-        }
+/// That moment; never, if there is none.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
     }
-    *waiting = later;
-    group
 }
 
 async fn transact_all(shared: &Shared, group: Vec<Job>) {

@@ -34,6 +34,7 @@ mod submissions;
 #[cfg(test)]
 mod subset;
 mod sweep;
+mod waiting;
 mod web_sessions;
 mod words;
 
@@ -55,7 +56,7 @@ use tokio::sync::oneshot;
 pub struct Share {
     /// Most calls of one commit; 1 gives each a commit of its own.
     pub group: usize,
-    /// Connections that write calls, each for some of the strands.
+    /// Connections that write calls: so many groups may be under way at the same time.
     pub writers: usize,
     /// Connections for everything else.
     pub connections: usize,
