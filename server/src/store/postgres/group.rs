@@ -5,19 +5,20 @@
 //! that a failure reaches only the one that caused it.
 
 use super::Shared;
+use super::batch::Batch;
 use super::calls::{self, Decided, Outcome};
 use super::known::Facts;
-use super::load;
+use super::load::{self, Loaded};
 use super::sql;
 use super::waiting::Waiting;
 use crate::keys::decide::Row;
 use crate::store::{KeyCall, NewKey, Replayable, StoreError, Verdict};
 use deadpool_postgres::{Client, GenericClient};
 use latchkey_protocol::token::KeyId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -80,7 +81,17 @@ impl Job {
 pub(super) struct Writers {
     queue: mpsc::Sender<Job>,
     /// Calls that are in no group yet.
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<Gathering>,
+}
+
+/// Calls that have left the queue and are in no group yet. Never held across an await.
+#[derive(Debug)]
+struct Gathering(Mutex<Waiting<Job>>);
+
+impl Gathering {
+    fn lock(&self) -> MutexGuard<'_, Waiting<Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Writers {
@@ -88,65 +99,59 @@ impl Writers {
     /// is in its queue is done and nobody can send any more.
     pub(super) fn start(shared: &Arc<Shared>, tasks: usize, group: usize) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let waiting = Arc::<AtomicU64>::default();
-        tokio::spawn(share_out(Arc::clone(shared), jobs, tasks, group, Arc::clone(&waiting)));
+        let waiting = Arc::new(Gathering(Mutex::new(Waiting::new(tasks, group))));
+        tokio::spawn(share_out(Arc::clone(shared), jobs, Arc::clone(&waiting)));
         Self { queue, waiting }
     }
 
     /// How many calls wait.
     pub(super) fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed)
+        let queued = self.queue.max_capacity() - self.queue.capacity();
+        (queued + self.waiting.lock().len()) as u64
     }
 
     /// Does a call in a transaction and returns after its commit.
     pub(super) async fn run(&self, call: Arc<KeyCall>, facts: Arc<Facts>, starts: bool) -> Answer {
         let (reply, answer) = oneshot::channel();
         let job = Job { call, facts, starts, reply };
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.queue.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
 /// Gives each call to a group, and each group to a task.
-async fn share_out(
-    shared: Arc<Shared>,
-    mut jobs: mpsc::Receiver<Job>,
-    tasks: usize,
-    most: usize,
-    depth: Arc<AtomicU64>,
-) {
-    let mut waiting = Waiting::new(tasks, most);
-    let (mut under_way, mut shares) = (JoinSet::new(), HashMap::<Id, Vec<usize>>::new());
+async fn share_out(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, waiting: Arc<Gathering>) {
+    let (mut under_way, mut strands) = (JoinSet::new(), HashMap::<Id, BTreeSet<i64>>::new());
     let (mut fresh, mut open) = (Vec::new(), true);
     loop {
-        let due = waiting.due(Instant::now()).filter(|_| waiting.len() > 0);
+        let (due, many) = {
+            let waiting = waiting.lock();
+            let due = waiting.due(Instant::now()).filter(|_| waiting.len() > 0);
+            (due, waiting.len() >= QUEUE)
+        };
         tokio::select! {
-            came = jobs.recv_many(&mut fresh, QUEUE), if open && waiting.len() < QUEUE => {
-                open = came > 0;
-            }
+            came = jobs.recv_many(&mut fresh, QUEUE), if open && !many => open = came > 0,
             Some(ended) = under_way.join_next_with_id() => {
                 let id = ended.map_or_else(|failure| failure.id(), |(id, ())| id);
-                waiting.ended(&shares.remove(&id).unwrap_or_default());
+                waiting.lock().ended(&strands.remove(&id).unwrap_or_default());
             }
             () = until(due), if due.is_some() => {}
             else => return,
         }
+        let mut gathering = waiting.lock();
         // With all that has come meanwhile.
-        while waiting.len() + fresh.len() < QUEUE
+        while gathering.len() + fresh.len() < QUEUE
             && let Ok(job) = jobs.try_recv()
         {
             fresh.push(job);
         }
         for job in fresh.drain(..) {
-            waiting.push(job.facts.strand(), job.call.id, job);
+            gathering.push(job.facts.strand(), job.call.id, job);
         }
-        while let Some((group, of)) = waiting.group(Instant::now()) {
-            depth.fetch_sub(group.len() as u64, Ordering::Relaxed);
-            shared.meter.groups.observe(group.len() as f64);
-            let shared = Arc::clone(&shared);
-            let task = under_way.spawn(async move { transact_all(&shared, group).await });
-            shares.insert(task.id(), of);
+        while let Some((group, of)) = gathering.group(Instant::now()) {
+            let (shared, waiting, held) = (Arc::clone(&shared), Arc::clone(&waiting), of.clone());
+            let group = async move { transact_all(&shared, group, &held, &waiting).await };
+            strands.insert(under_way.spawn(group).id(), of);
         }
     }
 }
@@ -159,9 +164,16 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-async fn transact_all(shared: &Shared, group: Vec<Job>) {
+async fn transact_all(
+    shared: &Shared,
+    mut group: Vec<Job>,
+    strands: &BTreeSet<i64>,
+    waiting: &Gathering,
+) {
+    let decided = transact(shared, &mut group, strands, Some(waiting)).await;
+    shared.meter.groups.observe(group.len() as f64);
     let alone = group.len() == 1;
-    match transact(shared, &group).await {
+    match decided {
         Ok(decided) => answer(group, decided),
         // Whether it was committed is not known, or it would befall each of them: they find out for themselves.
         Err(failure) if alone || failure.unknown || befalls_all(&failure.error) => {
@@ -172,8 +184,9 @@ async fn transact_all(shared: &Shared, group: Vec<Job>) {
         Err(failure) => {
             tracing::info!(error = %failure.error, calls = group.len(), "a group is done one by one");
             for job in group {
-                let job = vec![job];
-                match transact(shared, &job).await {
+                let strand = BTreeSet::from([job.facts.strand()]);
+                let mut job = vec![job];
+                match transact(shared, &mut job, &strand, None).await {
                     Ok(decided) => answer(job, decided),
                     Err(failure) => {
                         job.into_iter().for_each(|job| drop(job.reply.send(Err(failure.clone()))));
@@ -207,11 +220,29 @@ impl Drop for Open {
 }
 
 /// All calls of a group in one transaction, which takes no longer than clients wait.
-async fn transact(shared: &Shared, group: &[Job]) -> Result<Vec<Decided>, Failure> {
+async fn transact(
+    shared: &Shared,
+    group: &mut Vec<Job>,
+    strands: &BTreeSet<i64>,
+    waiting: Option<&Gathering>,
+) -> Result<Vec<Decided>, Failure> {
     let (mut open, committing) = (Open(None), AtomicBool::new(false));
     let done = sql::in_time(async {
         let client = shared.writers.get().await.map_err(StoreError::from)?;
-        decide(shared, open.0.insert(client), group, &committing).await
+        let client = open.0.insert(client);
+        let read_at = Instant::now();
+        let (mut loaded, batch) = load::hold(client, group, strands).await?;
+        if let Some(waiting) = waiting {
+            let keys = group.iter().map(|job| job.call.id).collect();
+            // First uses hold other rows, and before the strands.
+            let more = waiting.lock().more(strands, keys, |job| job.start().is_none());
+            let first = group.len();
+            group.extend(more);
+            if group.len() > first {
+                loaded.add(load::read(client, &group[first..]).await?);
+            }
+        }
+        decide(shared, client, group, (loaded, batch), (read_at, &committing)).await
     });
     let done = done.await;
     if let Err(Failure { error: StoreError::Unreachable(_), .. }) = &done {
@@ -234,10 +265,9 @@ async fn decide(
     shared: &Shared,
     client: &Client,
     group: &[Job],
-    committing: &AtomicBool,
+    (mut loaded, mut batch): (Loaded, Batch),
+    (read_at, committing): (Instant, &AtomicBool),
 ) -> Result<Vec<Decided>, Failure> {
-    let read_at = Instant::now();
-    let (mut loaded, mut batch) = load::load(client, group).await?;
     let mut all = Vec::with_capacity(group.len());
     for job in group {
         all.push(calls::call(shared, job, &mut loaded, &mut batch)?);
@@ -256,7 +286,7 @@ async fn decide(
 }
 
 /// After the commit: lets the first look at the next request see it.
-fn remember(shared: &Shared, job: &Job, decided: &Decided, loaded: &load::Loaded, at: Instant) {
+fn remember(shared: &Shared, job: &Job, decided: &Decided, loaded: &Loaded, at: Instant) {
     let row: Option<&Row> = match decided {
         Decided::Accepted(_, row, _) => Some(row),
         Decided::Refused(_, row) => row.as_ref(),

@@ -95,23 +95,23 @@ const OPERATIONS: &str =
     ON o.strand = v.strand AND o.id = v.id AND o.activity = v.activity
         AND o.user_id = v.user_id AND o.function = v.function";
 
-/// Begins a transaction, holds all strands of the group and reads. All that is asked is sent at once: the database does
-/// one after the other, so that what is read is read when the strands are held.
-pub(super) async fn load(
+/// Begins a transaction, holds these strands and reads what the calls of a group are about. All that is asked is sent at
+/// once: the database does one after the other, so that what is read is read when the strands are held.
+pub(super) async fn hold(
     client: &impl GenericClient,
     jobs: &[Job],
+    strands: &BTreeSet<i64>,
 ) -> Result<(Loaded, Batch), StoreError> {
     prepare(client).await?;
-    let mut first = Loaded::default();
+    let mut loaded = Loaded::default();
     let starts_keys = jobs.iter().any(|job| job.start().is_some());
     if starts_keys {
         begin(client).await?;
-        starts(client, jobs, &mut first).await?;
+        starts(client, jobs, &mut loaded).await?;
     }
-    let strands: BTreeSet<i64> = jobs.iter().map(|job| job.facts.strand()).collect();
-    let strands: Vec<i64> = strands.into_iter().collect();
+    let strands: Vec<i64> = strands.iter().copied().collect();
     let now = jobs.iter().map(|job| job.call.now).max().unwrap_or_default();
-    let (_, batch, keys, activities, standings, operations, joined, documents) = tokio::try_join!(
+    let ((), batch, read) = tokio::try_join!(
         biased;
         async {
             match starts_keys {
@@ -120,6 +120,16 @@ pub(super) async fn load(
             }
         },
         Batch::hold(client, &strands, now),
+        read(client, jobs),
+    )?;
+    loaded.add(read);
+    Ok((loaded, batch))
+}
+
+/// What calls are about whose strands are held.
+pub(super) async fn read(client: &impl GenericClient, jobs: &[Job]) -> Result<Loaded, StoreError> {
+    let (keys, activities, standings, operations, joined, documents) = tokio::try_join!(
+        biased;
         keys(client, jobs),
         activities(client, jobs),
         standings(client, jobs),
@@ -127,8 +137,22 @@ pub(super) async fn load(
         joined(client, jobs),
         states::load(client, jobs),
     )?;
-    let loaded = Loaded { keys, activities, standings, operations, joined, documents, ..first };
-    Ok((loaded, batch))
+    let first = Loaded::default();
+    Ok(Loaded { keys, activities, standings, operations, joined, documents, ..first })
+}
+
+impl Loaded {
+    /// With what has been read besides.
+    pub(super) fn add(&mut self, more: Self) {
+        self.keys.extend(more.keys);
+        self.activities.extend(more.activities);
+        self.standings.extend(more.standings);
+        self.operations.extend(more.operations);
+        self.joined.extend(more.joined);
+        for (attempt, documents) in more.documents {
+            self.documents.entry(attempt).or_default().extend(documents);
+        }
+    }
 }
 
 async fn begin(client: &impl GenericClient) -> Result<(), StoreError> {

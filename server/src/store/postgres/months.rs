@@ -55,7 +55,8 @@ pub(super) async fn drop_before(
     for row in sql::rows(transaction, sql, &[]).await? {
         let name: String = row.try_get(0)?;
         if name < partition(first) {
-            transaction.batch_execute(&format!("DROP TABLE {name}")).await?;
+            // Another server may have been faster.
+            transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?;
             dropped += 1;
         }
     }

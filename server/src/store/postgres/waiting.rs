@@ -2,114 +2,132 @@
 //!
 //! Each group costs the database as much as some dozens of calls, whatever is in it. So while one is under way the
 //! others gather for the next, unless there are so many that several groups would be large; those are then divided by
-//! strands, so that none waits for another.
+//! strands, so that none waits for another. A group holds all the strands it may, and takes along what has come until it
+//! does, if that is much: it has waited for another server, which does the same.
 
+use super::numbers::{STRANDS, strands_of};
 use latchkey_protocol::token::KeyId;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Calls that are worth a group of their own beside one that is under way.
 const MANY: usize = 64;
-/// A group that takes longer is held up by something: nobody waits for it any more.
+/// A group that takes longer is held up by something: nobody waits for it any more but its own strands.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Strands that may be written at the same time as others.
+/// A call that waits.
 #[derive(Debug)]
-struct Share<T> {
-    /// In the order of their arrival, each with its number.
-    jobs: VecDeque<(u64, KeyId, T)>,
-    /// When the group began that is under way with some of them.
-    since: Option<Instant>,
+struct Place<T> {
+    strand: i64,
+    key: KeyId,
+    job: T,
 }
 
-/// Calls that wait, by shares of the strands.
+/// The strands of a group that is under way, and when it began.
+#[derive(Debug)]
+struct UnderWay {
+    strands: BTreeSet<i64>,
+    since: Instant,
+}
+
+/// Calls that wait, in the order of their arrival.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
-    shares: Vec<Share<T>>,
-    arrived: u64,
+    jobs: VecDeque<Place<T>>,
+    under_way: Vec<UnderWay>,
+    /// Most groups at the same time.
+    groups: usize,
     /// Most calls of a group.
     most: usize,
 }
 
 impl<T> Waiting<T> {
     /// For at most so many groups at the same time, of at most `most` calls each.
-    pub(super) fn new(shares: usize, most: usize) -> Self {
-        let share = || Share { jobs: VecDeque::new(), since: None };
-        let shares = std::iter::repeat_with(share).take(shares.max(1)).collect();
-        Self { shares, arrived: 0, most: most.max(1) }
+    pub(super) fn new(groups: usize, most: usize) -> Self {
+        let (jobs, under_way) = Default::default();
+        Self { jobs, under_way, groups: groups.max(1), most: most.max(1) }
     }
 
     /// Adds a call of a key in a strand.
     pub(super) fn push(&mut self, strand: i64, key: KeyId, job: T) {
-        let at = usize::try_from(strand).unwrap_or(0) % self.shares.len();
-        self.shares[at].jobs.push_back((self.arrived, key, job));
-        self.arrived += 1;
+        self.jobs.push_back(Place { strand, key, job });
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.shares.iter().map(|share| share.jobs.len()).sum()
+        self.jobs.len()
     }
 
-    /// The next group, if it is time for one, and the shares that it is of. They are taken until [`Self::ended`].
-    pub(super) fn group(&mut self, now: Instant) -> Option<(Vec<T>, Vec<usize>)> {
-        let free: Vec<usize> =
-            (0..self.shares.len()).filter(|at| self.shares[*at].since.is_none()).collect();
-        let waiting: usize = free.iter().map(|at| self.shares[*at].jobs.len()).sum();
-        let oldest = free
-            .iter()
-            .filter_map(|at| Some((self.shares[*at].jobs.front()?.0, *at)))
-            .min()
-            .map(|(_, at)| at)?;
-        let of = if waiting >= MANY.min(self.most) * free.len() {
-            vec![oldest]
-        } else if self.due(now).is_none() {
-            free
-        } else {
+    /// The next group, if it is time for one, and the strands that it is to hold. They are taken until [`Self::ended`].
+    pub(super) fn group(&mut self, now: Instant) -> Option<(Vec<T>, BTreeSet<i64>)> {
+        let free = self.groups.checked_sub(self.under_way.len()).filter(|free| *free > 0)?;
+        let taken =
+            |strand: i64| self.under_way.iter().any(|group| group.strands.contains(&strand));
+        let fit: Vec<i64> =
+            self.jobs.iter().map(|place| place.strand).filter(|strand| !taken(*strand)).collect();
+        let first = *fit.first()?;
+        let divided = fit.len() >= MANY.min(self.most) * free;
+        if !divided && self.due(now).is_some() {
             return None;
-        };
-        let group = self.one_of_each(&of);
-        let mut taken = Vec::new();
-        for (at, _) in &group {
-            if !taken.contains(at) {
-                taken.push(*at);
-                self.shares[*at].since = Some(now);
-            }
         }
-        Some((group.into_iter().map(|(_, job)| job).collect(), taken))
+        let hosts: BTreeSet<i64> = fit.iter().map(|strand| strand / STRANDS).collect();
+        let beside = |strand: &i64| !divided || self.division(*strand) == self.division(first);
+        let strands = hosts.into_iter().flat_map(strands_of);
+        let strands: BTreeSet<i64> =
+            strands.filter(|strand| !taken(*strand) && beside(strand)).collect();
+        let group = self.take(&strands, HashSet::new(), |_| true);
+        self.under_way.push(UnderWay { strands: strands.clone(), since: now });
+        Some((group, strands))
+    }
+
+    /// What goes along with a group that holds these strands and has calls of those keys already: if there are not as many
+    /// again, nothing.
+    pub(super) fn more(
+        &mut self,
+        strands: &BTreeSet<i64>,
+        keys: HashSet<KeyId>,
+        may: impl Fn(&T) -> bool,
+    ) -> Vec<T> {
+        let came = self.jobs.iter().filter(|it| strands.contains(&it.strand) && may(&it.job));
+        if came.count() < keys.len() {
+            return Vec::new();
+        }
+        self.take(strands, keys, may)
     }
 
     /// Until when those that wait have to, if nothing ends or arrives before.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let last = self.shares.iter().filter_map(|share| share.since).max()? + PATIENCE;
+        let last = self.under_way.iter().map(|group| group.since).max()? + PATIENCE;
         (last > now).then_some(last)
     }
 
-    /// The group of these shares has ended.
-    pub(super) fn ended(&mut self, shares: &[usize]) {
-        for at in shares {
-            self.shares[*at].since = None;
-        }
+    /// The group of these strands has ended.
+    pub(super) fn ended(&mut self, strands: &BTreeSet<i64>) {
+        self.under_way.retain(|group| group.strands != *strands);
     }
 
-    /// The longest waiting calls of these shares, each key once: the second call of a key has to see what the first did.
-    fn one_of_each(&mut self, of: &[usize]) -> Vec<(usize, T)> {
-        let (mut group, mut keys) = (Vec::new(), HashSet::new());
-        let mut later: Vec<(usize, (u64, KeyId, T))> = Vec::new();
-        while group.len() < self.most {
-            let front = |at: &usize| Some((self.shares[*at].jobs.front()?.0, *at));
-            let Some((_, at)) = of.iter().filter_map(front).min() else { break };
-            let Some(next) = self.shares[at].jobs.pop_front() else { break };
-            if keys.insert(next.1) {
-                group.push((at, next.2));
+    fn division(&self, strand: i64) -> i64 {
+        strand % i64::try_from(self.groups).unwrap_or(i64::MAX)
+    }
+
+    /// The longest waiting calls of these strands, each key once: the second call of a key has to see what the first did.
+    fn take(
+        &mut self,
+        strands: &BTreeSet<i64>,
+        mut keys: HashSet<KeyId>,
+        may: impl Fn(&T) -> bool,
+    ) -> Vec<T> {
+        let (mut group, mut later) = (Vec::new(), VecDeque::with_capacity(self.jobs.len()));
+        for place in self.jobs.drain(..) {
+            let fits = keys.len() < self.most && strands.contains(&place.strand) && may(&place.job);
+            if fits && keys.insert(place.key) {
+                group.push(place.job);
             } else {
-                later.push((at, next));
+                later.push_back(place);
             }
         }
-        for (at, job) in later.into_iter().rev() {
-            self.shares[at].jobs.push_front(job);
-        }
+        self.jobs = later;
         group
     }
 }
@@ -124,8 +142,8 @@ mod tests {
         KeyId(id)
     }
 
-    fn waiting(shares: usize, most: usize, jobs: &[(i64, u64)]) -> Waiting<u64> {
-        let mut waiting = Waiting::new(shares, most);
+    fn waiting(groups: usize, most: usize, jobs: &[(i64, u64)]) -> Waiting<u64> {
+        let mut waiting = Waiting::new(groups, most);
         for (number, (strand, id)) in jobs.iter().enumerate() {
             waiting.push(*strand, key(*id), number as u64);
         }
@@ -137,26 +155,49 @@ mod tests {
         (0..count).map(|number| ((number % 16) as i64, number)).collect()
     }
 
+    /// The strands of the first host that are in this division of so many.
+    fn strands(division: i64, of: i64) -> BTreeSet<i64> {
+        (0..STRANDS).filter(|strand| strand % of == division).collect()
+    }
+
     #[test]
     fn few_go_together_and_the_next_wait_for_them() {
         let now = Instant::now();
         let mut all = waiting(4, 512, &spread(20));
-        let (group, shares) = all.group(now).unwrap();
-        assert_eq!(group, (0..20).collect::<Vec<_>>());
+        let (group, held) = all.group(now).unwrap();
+        assert_eq!((group, &held), ((0..20).collect(), &strands(0, 1)));
         assert_eq!(all.group(now), None);
         all.push(1, key(99), 99);
         assert_eq!(all.group(now), None);
-        all.ended(&shares);
-        assert_eq!(all.group(now), Some((vec![99], vec![1])));
+        all.ended(&held);
+        assert_eq!(all.group(now), Some((vec![99], strands(0, 1))));
+    }
+
+    #[test]
+    fn what_comes_while_strands_are_waited_for_goes_along() {
+        let now = Instant::now();
+        let mut all = waiting(4, 5, &[(1, 1)]);
+        let (_, held) = all.group(now).unwrap();
+        for (number, (strand, id)) in
+            [(16, 2), (1, 1), (2, 3), (3, 4), (3, 4), (4, 5), (5, 6), (6, 7)].iter().enumerate()
+        {
+            all.push(*strand, key(*id), number as u64);
+        }
+        // Not those of another host, none of a key that is there already, none that may not, and no more than the most.
+        assert_eq!(all.more(&held, HashSet::from([key(1)]), |job| *job != 5), [2, 3, 6, 7]);
+        // For less than it has already it does not read again.
+        assert_eq!(all.more(&held, HashSet::from([2, 3, 4, 5].map(key)), |_| true), [0_u64; 0]);
+        all.ended(&held);
+        assert_eq!(all.group(now).unwrap().0, [0, 1, 4, 5]);
     }
 
     #[test]
     fn many_are_divided() {
         let now = Instant::now();
         let mut all = waiting(4, 512, &spread(4 * 64));
-        for share in 0..4 {
-            let (group, shares) = all.group(now).unwrap();
-            assert_eq!((group.len(), shares), (64, vec![share]));
+        for division in 0..4 {
+            let (group, held) = all.group(now).unwrap();
+            assert_eq!((group.len(), held), (64, strands(division, 4)));
         }
         assert_eq!((all.group(now), all.len()), (None, 0));
     }
@@ -165,16 +206,16 @@ mod tests {
     fn a_group_that_is_held_up_holds_up_its_own_strands_only() {
         let now = Instant::now();
         let mut all = waiting(4, 512, &[(1, 1)]);
-        let (_, shares) = all.group(now).unwrap();
-        all.push(1, key(2), 2);
-        all.push(2, key(3), 3);
+        let (_, held) = all.group(now).unwrap();
+        all.push(2, key(2), 2);
+        all.push(STRANDS, key(3), 3);
         assert_eq!(all.group(now), None);
         let late = all.due(now).unwrap();
         assert_eq!(late, now + PATIENCE);
-        assert_eq!(all.group(late), Some((vec![3], vec![2])));
+        assert_eq!(all.group(late).unwrap().0, [3]);
         assert_eq!(all.group(late), None);
-        all.ended(&shares);
-        assert_eq!(all.group(late + PATIENCE), Some((vec![2], vec![1])));
+        all.ended(&held);
+        assert_eq!(all.group(late + PATIENCE).unwrap().0, [2]);
     }
 
     #[test]
@@ -182,9 +223,9 @@ mod tests {
         let now = Instant::now();
         let mut all = waiting(2, 512, &[(0, 7), (0, 7), (1, 8), (0, 9), (0, 7)]);
         for expected in [vec![0, 2, 3], vec![1], vec![4]] {
-            let (group, shares) = all.group(now).unwrap();
+            let (group, held) = all.group(now).unwrap();
             assert_eq!(group, expected);
-            all.ended(&shares);
+            all.ended(&held);
         }
         assert_eq!(all.len(), 0);
     }
@@ -203,7 +244,7 @@ mod tests {
 
     #[test]
     fn nobody_is_passed_over_for_ever() {
-        // One share has ever more to do, the other a single call.
+        // One division has ever more to do, the other a single call.
         let now = Instant::now();
         let mut all = waiting(2, 512, &spread(0));
         let mut number = 0;
@@ -214,10 +255,10 @@ mod tests {
             }
         };
         busy(&mut all);
-        let (_, shares) = all.group(now).unwrap();
+        let (_, held) = all.group(now).unwrap();
         all.push(1, key(0), 0);
         busy(&mut all);
-        all.ended(&shares);
-        assert_eq!(all.group(now), Some((vec![0], vec![1])));
+        all.ended(&held);
+        assert_eq!(all.group(now), Some((vec![0], strands(1, 2))));
     }
 }
