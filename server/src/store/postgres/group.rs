@@ -19,12 +19,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 /// Calls that may wait before senders have to.
 const QUEUE: usize = 4096;
+/// When a group has failed after so long, nobody waits behind it for the same: one such wait after the other would be
+/// longer than clients wait.
+const LONG: Duration = Duration::from_secs(1);
 
 /// How a call of a group ended: what failed, and whether it may have been committed all the same.
 pub(super) type Answer = Result<Decided, Failure>;
@@ -170,6 +174,7 @@ async fn transact_all(
     strands: &BTreeSet<i64>,
     waiting: &Gathering,
 ) {
+    let since = Instant::now();
     let decided = transact(shared, &mut group, strands, Some(waiting)).await;
     shared.meter.groups.observe(group.len() as f64);
     let alone = group.len() == 1;
@@ -177,6 +182,11 @@ async fn transact_all(
         Ok(decided) => answer(group, decided),
         // Whether it was committed is not known, or it would befall each of them: they find out for themselves.
         Err(failure) if alone || failure.unknown || befalls_all(&failure.error) => {
+            if befalls_all(&failure.error) && since.elapsed() > LONG {
+                for job in waiting.lock().behind(strands) {
+                    drop(job.reply.send(Err(failure.error.clone().into())));
+                }
+            }
             for job in group {
                 drop(job.reply.send(Err(failure.clone())));
             }

@@ -96,6 +96,15 @@ impl<T> Waiting<T> {
         self.take(strands, keys, may)
     }
 
+    /// All that wait for a group of these strands.
+    pub(super) fn behind(&mut self, strands: &BTreeSet<i64>) -> Vec<T> {
+        let places = self.jobs.drain(..);
+        let (behind, others): (VecDeque<_>, VecDeque<_>) =
+            places.partition(|place| strands.contains(&place.strand));
+        self.jobs = others;
+        behind.into_iter().map(|place| place.job).collect()
+    }
+
     /// Until when those that wait have to, if nothing ends or arrives before.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let last = self.under_way.iter().map(|group| group.since).max()? + PATIENCE;
@@ -189,6 +198,17 @@ mod tests {
         assert_eq!(all.more(&held, HashSet::from([2, 3, 4, 5].map(key)), |_| true), [0_u64; 0]);
         all.ended(&held);
         assert_eq!(all.group(now).unwrap().0, [0, 1, 4, 5]);
+    }
+
+    #[test]
+    fn who_waits_behind_a_group_wants_its_strands() {
+        let now = Instant::now();
+        let mut all = waiting(4, 512, &[(1, 1)]);
+        let (_, held) = all.group(now).unwrap();
+        for (strand, number) in [(3, 2), (16, 3), (1, 1)] {
+            all.push(strand, key(number), number);
+        }
+        assert_eq!((all.behind(&held), all.len()), (vec![2, 1], 1));
     }
 
     #[test]
