@@ -9,6 +9,7 @@ use axum::{Extension, Router};
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::TokioTimer;
+use socket2::SockRef;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Weak};
@@ -18,6 +19,10 @@ use std::time::Duration;
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the store may take to write down the last of it.
 const CLOSE: Duration = Duration::from_secs(10);
+/// Connections that may wait to be accepted, where the system allows as many. A class that opens its page comes all at
+/// once; whoever finds no room tries again a second later, which proxies do not wait for. 128 is what a listener has
+/// otherwise.
+const BACKLOG: i32 = 4096;
 /// Pause between two steps of the sweep while there is more, and between two rounds.
 const SWEEP_STEP: Duration = Duration::from_millis(100);
 const SWEEP_ROUND: Duration = Duration::from_secs(600);
@@ -106,6 +111,7 @@ async fn serve_over(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
     listener.set_nonblocking(true)?;
+    make_room(&listener)?;
     let handle = axum_server::Handle::<SocketAddr>::new();
     let stopper = handle.clone();
     let stopping = tokio::spawn(async move {
@@ -125,6 +131,11 @@ async fn serve_over(
     };
     stopping.abort();
     Ok(served?)
+}
+
+/// Lets more connections wait at a listener.
+fn make_room(listener: &TcpListener) -> std::io::Result<()> {
+    SockRef::from(listener).listen(BACKLOG)
 }
 
 /// What holds for every connection, plain or TLS.
@@ -155,5 +166,22 @@ async fn sweep(latchkey: Arc<Latchkey>) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_whole_class_finds_room_before_anybody_is_accepted() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        make_room(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        // One that finds none hears nothing for a second.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+        let connected: Vec<TcpStream> = (0..300).map(connect).collect();
+        assert_eq!(connected.len(), 300);
     }
 }
