@@ -1,6 +1,7 @@
 //! What a request asks of a key, as it came.
 
 use crate::error::Refusal;
+use crate::store::StateSeen;
 use serde_json::{Map, Value};
 
 /// What is to be done.
@@ -12,6 +13,9 @@ pub enum Asked {
     Entry(String),
     /// Several calls, answered one by one. None at all keeps the key alive.
     Batch(Vec<RawCall>),
+    /// Several calls that were made up from a document: none is done unless that is still so, and none after one that is
+    /// refused, which is the last that is told of.
+    InTurn(StateSeen, Vec<RawCall>),
 }
 
 /// A call as it came.

@@ -17,7 +17,7 @@ use crate::policy::{Denied, network_allowed, origin_allowed};
 use crate::reply::Reply;
 use crate::store::{
     Accepted, Action, Grant, KeyCall, KeyLimits, KeyRecord, NewKey, Refused, Rejected, Replayable,
-    Verdict, Work,
+    StateSeen, Verdict, Work,
 };
 use crate::traces::span;
 use crate::version::Version;
@@ -186,7 +186,7 @@ impl Latchkey {
         let hidden = known.as_ref().is_some_and(|key| key.hidden);
         if hidden || outlook.is_some_and(|outlook| !outlook.runs()) {
             // Only the row itself says no; should it say yes after all, the client simply asks again.
-            self.transact(&presentation, now, Vec::new()).await?;
+            self.transact(&presentation, now, (None, Vec::new())).await?;
             return Err(ErrorCode::Busy.into());
         }
         bind(&grant, &request)?;
@@ -252,13 +252,13 @@ impl Latchkey {
         mut plan: Plan,
         granted: Granted,
     ) -> Result<Reply, Refusal> {
-        let work = plan.work(granted.calls);
+        let (seen, work) = (plan.seen.clone(), plan.work(granted.calls));
         let (admitted, outcomes) = match (known, outlook) {
             // Nothing to write: what memory knows may say yes.
             (Some(key), Some(decision)) if decision.is_yes() && only_reads(&work) => {
                 // A launch token's claims must be its key's: only the transaction compares them.
                 if presentation.start.is_some() {
-                    self.transact(presentation, call.now, work).await?
+                    self.transact(presentation, call.now, (seen, work)).await?
                 } else {
                     self.metrics.decided(decision.name());
                     let outcomes = self.read(&key, work).await;
@@ -266,7 +266,7 @@ impl Latchkey {
                     (Admitted { key, token }, outcomes)
                 }
             }
-            _ => self.transact(presentation, call.now, work).await?,
+            _ => self.transact(presentation, call.now, (seen, work)).await?,
         };
         call.user = Some(admitted.key.subject.user);
         let reply = plan.reply(&call, granted, outcomes, &self.metrics);
@@ -286,7 +286,7 @@ impl Latchkey {
         &self,
         presentation: &Presentation,
         now: Millis,
-        work: Vec<Work>,
+        (seen, work): (Option<StateSeen>, Vec<Work>),
     ) -> Result<(Admitted, Vec<Result<Replayable, Rejected>>), Refusal> {
         let call = KeyCall {
             id: presentation.id,
@@ -295,6 +295,7 @@ impl Latchkey {
             windows: presentation.in_force.windows,
             limits: presentation.key_limits(),
             now,
+            seen,
             work,
         };
         let writing = self.store.call(call).instrument(span!("store", operation = "write"));

@@ -6,7 +6,7 @@ use crate::functions::{self, Function, storable};
 use crate::metrics::Metrics;
 use crate::policy::{Denied, Rules};
 use crate::reply::{Json, Reply};
-use crate::store::{Done, Operation, Rejected, Replayable, Work};
+use crate::store::{Done, Operation, Rejected, Replayable, StateSeen, Work};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_protocol::error::ErrorCode;
@@ -26,6 +26,8 @@ pub(crate) struct Granted {
 /// The calls of a request, checked as far as they can be without the store.
 pub(crate) struct Plan {
     shape: Shape,
+    /// Of calls that are done in turn: the document that they were made up from.
+    pub(crate) seen: Option<StateSeen>,
     calls: Vec<Planned>,
 }
 
@@ -66,23 +68,21 @@ impl Plan {
             let planned = planned.and_then(|function| plan_call(call, rules, function, raw));
             Planned { id, function: known.map_or("", |function| function.name()), planned }
         };
+        let batch = |seen, raw: Vec<RawCall>| Self {
+            shape: Shape::Batch,
+            seen,
+            calls: raw.into_iter().map(plan).collect(),
+        };
+        let one = |call| Self { shape: Shape::One, seen: None, calls: vec![call] };
         match asked {
-            Asked::One(raw) => Self { shape: Shape::One, calls: vec![plan(raw)] },
-            Asked::Batch(raw) => {
-                Self { shape: Shape::Batch, calls: raw.into_iter().map(plan).collect() }
-            }
+            Asked::One(raw) => one(plan(raw)),
+            Asked::Batch(raw) => batch(None, raw),
+            Asked::InTurn(seen, raw) => batch(Some(seen), raw),
             Asked::Entry(id) => {
                 let planned = authorise(call, rules, functions::Entry::AS, &Map::new())
                     .and_then(|()| functions::Entry::plan(call, &id))
                     .map(|action| (Renderer::Entry, Some(Work { operation: None, action })));
-                Self {
-                    shape: Shape::One,
-                    calls: vec![Planned {
-                        id: None,
-                        function: functions::Entry::AS.name(),
-                        planned,
-                    }],
-                }
+                one(Planned { id: None, function: functions::Entry::AS.name(), planned })
             }
         }
     }
@@ -94,8 +94,10 @@ impl Plan {
 
     /// What the store is to do, of the first `granted` calls. Handed out once.
     pub(crate) fn work(&mut self, granted: usize) -> Vec<Work> {
+        let in_turn = self.seen.is_some();
         let calls = self.calls.iter_mut().take(granted);
-        calls.filter_map(|call| call.planned.as_mut().ok()?.1.take()).collect()
+        let good = calls.take_while(|call| !in_turn || call.planned.is_ok());
+        good.filter_map(|call| call.planned.as_mut().ok()?.1.take()).collect()
     }
 
     pub(crate) fn reply(
@@ -108,7 +110,11 @@ impl Plan {
         let denied = self.denied();
         let mut outcomes = outcomes.into_iter();
         let limited = || Refusal::new(ErrorCode::RateLimited).after(granted.wait);
-        let mut finished = self.calls.into_iter().enumerate().map(|(at, planned)| {
+        let (in_turn, mut stopped) = (self.seen.is_some(), false);
+        let mut finished = self.calls.into_iter().enumerate().map_while(|(at, planned)| {
+            if stopped {
+                return None;
+            }
             let Planned { id, function, planned } = planned;
             let outcome = if at >= granted.calls {
                 Finished::NotRun(limited())
@@ -119,7 +125,8 @@ impl Plan {
                 }
             };
             metrics.call(function, outcome.told());
-            (id, outcome)
+            stopped = in_turn && outcome.told().is_err();
+            Some((id, outcome))
         });
         match self.shape {
             Shape::One => match finished.next() {

@@ -15,6 +15,7 @@ use crate::latchkey::Latchkey;
 use crate::reply::{Told, respond};
 use crate::request;
 use crate::router::Shared;
+use crate::store::StateSeen;
 use crate::version::Version;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -108,7 +109,8 @@ async fn commit(latchkey: &Latchkey, posted: Posted) -> Result<Option<String>, F
     Err(ErrorCode::Busy.into())
 }
 
-/// Grade and log first, each done once however often it is tried; then the document, which says that they are done.
+/// Grade, log and document in one, and only if no other commit was done since the document was read: of two at the same
+/// time the later one's grade is the last.
 async fn write(
     latchkey: &Latchkey,
     session: &mut Session,
@@ -119,27 +121,27 @@ async fn write(
     let grade = commit.grade();
     let told = grade.as_ref().ok().and_then(Option::as_ref);
     let mut graded = json!([name, told]);
+    let mut calls = Vec::new();
     if told.is_none() {
         // Nothing to grade, or nothing that can be: what was graded stays.
         graded = kept["graded"].clone();
     } else if kept["graded"] != graded {
         let args = told.cloned().unwrap_or_default();
-        let call = match commit.sequence {
+        calls.push(match commit.sequence {
             Some(sequence) => {
                 let id = format!("scorm-{name}-{sequence}-{}", commit.mark());
                 RawCall::new(Some(id), "grade", args)
             }
             None => RawCall::new(None, "grade", args).known_by_content(),
-        };
-        session.ask(latchkey, vec![call]).await?;
+        });
     }
     let entries = commit.entries(&name);
-    for entries in entries.chunks(MAX_ENTRIES) {
-        session.ask(latchkey, vec![call("log", json!({ "entries": entries }))]).await?;
-    }
+    let log = |entries| call("log", json!({ "entries": entries }));
+    calls.extend(entries.chunks(MAX_ENTRIES).map(log));
     let value = commit.document(graded, sequences(kept, &name, commit));
-    let put = json!({"op": "put", "name": commit::NAME, "value": value, "if_version": version});
-    session.ask(latchkey, vec![call("state", put)]).await?;
+    calls.push(call("state", json!({"op": "put", "name": commit::NAME, "value": value})));
+    let seen = StateSeen { name: commit::NAME.to_owned(), version: *version };
+    session.ask_in_turn(latchkey, seen, calls).await?;
     // A score that is none keeps nothing else from being kept.
     grade.map(drop).map_err(Failed::from)
 }

@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::gate::Arrival;
 use crate::latchkey::Latchkey;
 use crate::reply::{Json, Reply, Told};
+use crate::store::StateSeen;
 use crate::unload::to_the_end;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -110,7 +111,21 @@ impl Session {
         latchkey: &Latchkey,
         calls: Vec<RawCall>,
     ) -> Result<Vec<Json>, Failed> {
-        let reply = latchkey.answer(self.template.with(Asked::Batch(calls))).await;
+        self.results(latchkey, Asked::Batch(calls)).await
+    }
+
+    /// The same of calls that are made up from a document: each is done only if all before it are.
+    pub(super) async fn ask_in_turn(
+        &mut self,
+        latchkey: &Latchkey,
+        seen: StateSeen,
+        calls: Vec<RawCall>,
+    ) -> Result<Vec<Json>, Failed> {
+        self.results(latchkey, Asked::InTurn(seen, calls)).await
+    }
+
+    async fn results(&mut self, latchkey: &Latchkey, asked: Asked) -> Result<Vec<Json>, Failed> {
+        let reply = latchkey.answer(self.template.with(asked)).await;
         let mut told = latchkey.tell(reply);
         self.token = told.object.token.take().or(self.token.take());
         let Some(result) = told.object.result.take() else {

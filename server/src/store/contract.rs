@@ -210,6 +210,7 @@ struct Request {
     stamped_at: Option<Millis>,
     now: Millis,
     limits: KeyLimits,
+    seen: Option<StateSeen>,
     work: Vec<Work>,
 }
 
@@ -228,6 +229,7 @@ fn with_token(number: u8, generation: u32, branch: [u8; 8]) -> Request {
         stamped_at: None,
         now: NOW,
         limits: KeyLimits { per_session: 64, per_user: 256, per_host: 0, thefts: 3 },
+        seen: None,
         work: Vec::new(),
     }
 }
@@ -256,6 +258,7 @@ impl Request {
             windows: WINDOWS,
             limits: self.limits,
             now: self.now,
+            seen: self.seen,
             work: self.work,
         };
         backend.store().call(call).await

@@ -14,6 +14,7 @@
 //! `contract.rs` is the behaviour in tests, run against each backend.
 
 mod directory;
+mod entries;
 mod feed;
 mod held;
 mod meter;
@@ -31,6 +32,7 @@ mod subscribers;
 mod contract;
 
 pub use directory::*;
+pub use entries::*;
 pub use feed::*;
 pub use held::*;
 pub use meter::*;

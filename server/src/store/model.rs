@@ -3,7 +3,10 @@
 use crate::grades::Tally;
 use crate::keys::decide::{Decision, Presented, Row, Windows};
 use crate::state::Document;
-use crate::store::{Ruling, StateChanged, StateRow, StateWrite, StoreError};
+use crate::store::{
+    EntryRow, NewEntry, RecentPage, RecentQuery, Ruling, StateChanged, StateRow, StateSeen,
+    StateWrite, StoreError,
+};
 use latchkey_protocol::Millis;
 use latchkey_protocol::launch::{
     CourseDescription, GradeMethod, Mode, Placement, RecentScope, Role, UserDescription,
@@ -130,6 +133,8 @@ pub struct KeyCall {
     pub limits: KeyLimits,
     /// The time of the request.
     pub now: Millis,
+    /// If given, nothing is done unless that document is so, and nothing after what is refused.
+    pub seen: Option<StateSeen>,
     /// What to do, in this order.
     pub work: Vec<Work>,
 }
@@ -182,19 +187,6 @@ pub enum Read {
     State(String),
 }
 
-/// A log entry to be written.
-#[derive(Clone, Debug)]
-pub struct NewEntry {
-    /// The client's id and the fingerprint of the entry.
-    pub id: Option<(String, [u8; 16])>,
-    /// What happened.
-    pub event: String,
-    /// JSON object.
-    pub data: Option<String>,
-    /// When, by the client's corrected clock.
-    pub client_at: Option<Millis>,
-}
-
 /// A submission to be written.
 #[derive(Clone, Debug)]
 pub struct NewSubmission {
@@ -214,32 +206,6 @@ pub struct NewSubmission {
     pub client_at: Option<Millis>,
 }
 
-/// Which entries to read.
-#[derive(Clone, Debug)]
-pub struct RecentQuery {
-    /// Whose.
-    pub scope: RecentScope,
-    /// How many at most.
-    pub limit: u32,
-    /// Only older than this entry.
-    pub before: Option<i64>,
-    /// Only newer than this entry.
-    pub since: Option<i64>,
-    /// Only these kinds; empty for all.
-    pub kinds: Vec<EntryKind>,
-}
-
-/// What an entry is. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Of `log`.
-    Log = 0,
-    /// Of `grade`.
-    Grade = 1,
-    /// A user's first launch.
-    Join = 2,
-}
-
 /// How a call ended.
 #[derive(Debug)]
 pub enum Verdict {
@@ -249,7 +215,7 @@ pub enum Verdict {
         decision: Accepted,
         /// The key as it now is.
         key: KeyRecord,
-        /// One outcome for each piece of work, in order.
+        /// One outcome for each piece of work, in order; those of a call that was stopped end with why.
         outcomes: Vec<Result<Replayable, Rejected>>,
     },
     /// The presenter may not.
@@ -371,38 +337,6 @@ impl From<StoreError> for Rejected {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
-}
-
-/// A page of entries.
-#[derive(Clone, Debug, Default)]
-pub struct RecentPage {
-    /// Newest first.
-    pub entries: Vec<EntryRow>,
-    /// Where the next page begins: entries before this one; `None` at the end.
-    pub next: Option<i64>,
-}
-
-/// An entry as read.
-#[derive(Clone, Debug)]
-pub struct EntryRow {
-    /// Its number.
-    pub seq: i64,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Of a log entry.
-    pub event: Option<String>,
-    /// Of a log entry: JSON.
-    pub data: Option<String>,
-    /// Of a grade: score and maximum.
-    pub score: Option<(f64, f64)>,
-    /// The client's corrected time, else the server's.
-    pub at: Millis,
-    /// The user, by the store's number.
-    pub user: i64,
-    /// The user, by the host's key.
-    pub user_key: String,
-    /// The user's name.
-    pub user_name: Option<String>,
 }
 
 /// A user's standing in an activity.

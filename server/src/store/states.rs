@@ -1,6 +1,7 @@
 //! Documents that an attempt keeps, as they go in and out.
 
 use crate::state::{Change, Document};
+use crate::store::Rejected;
 use latchkey_protocol::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,28 @@ pub struct StateWrite {
     pub change: Change,
     /// Only at this version.
     pub if_version: Option<u64>,
+}
+
+/// A document of the key's attempt as it was when a call was made up.
+#[derive(Clone, Debug)]
+pub struct StateSeen {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+}
+
+impl StateSeen {
+    /// Whether it still is as it was.
+    ///
+    /// # Errors
+    /// [`Rejected::VersionConflict`], if somebody has written it.
+    pub fn still(&self, kept: Document) -> Result<(), Rejected> {
+        match self.version == u64::from(kept.version) {
+            true => Ok(()),
+            false => Err(Rejected::VersionConflict(kept)),
+        }
+    }
 }
 
 /// A document as read.

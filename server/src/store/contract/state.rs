@@ -18,6 +18,7 @@ on_each_backend!(
     a_reset_forgets,
     deleting_forgets,
     a_refused_call_of_a_request_leaves_the_others,
+    calls_in_turn_end_with_the_first_that_is_refused,
 );
 
 fn write(name: &str, change: Change, if_version: Option<u64>) -> Work {
@@ -248,4 +249,37 @@ async fn a_refused_call_of_a_request_leaves_the_others(backend: impl Backend) {
     // A read in the same request sees what was written before it.
     assert!(matches!(&outcomes[2], Ok(Replayable { done: Done::State(row), .. })
         if row.document.value.as_deref() == Some("1")));
+}
+
+async fn calls_in_turn_end_with_the_first_that_is_refused(backend: impl Backend) {
+    assert_eq!(version(&backend, put("a", "1")).await, 1);
+    let request = |version| {
+        let seen = Some(StateSeen { name: "a".into(), version });
+        let seen = Request { seen, ..with_launch(1, &launch()) };
+        seen.to(submit(score(3.0))).to(put("a", "2"))
+    };
+    let of = async |request: Request| request.accepted(&backend).await.1;
+    let lines = async || log_of(&backend, "school", "quiz").await.len();
+    let before = lines().await;
+    // Made up from what is not there yet, or not any more.
+    for old in [0, 2, u64::MAX] {
+        let outcomes = of(request(old)).await;
+        let [Err(Rejected::VersionConflict(kept))] = &outcomes[..] else { panic!("{outcomes:?}") };
+        assert_eq!((kept.version, kept.value.as_deref()), (1, Some("1")));
+    }
+    assert_eq!((lines().await, value(&backend, "a").await.as_deref()), (before, Some("1")));
+    // As it was read: all of it, up to what is refused.
+    let outcomes = of(request(1).to(submit(score(-3.0))).to(put("a", "3"))).await;
+    let good: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(good, [true, true, false]);
+    assert_eq!((lines().await, value(&backend, "a").await.as_deref()), (before + 1, Some("2")));
+    // And once, of all that were made up from the same.
+    let twice = futures_util::future::join_all([of(request(2)), of(request(2))]).await;
+    let lengths: usize = twice.iter().map(Vec::len).sum();
+    assert_eq!((lengths, lines().await), (2 + 1, before + 2));
+    // A name that nothing was ever written to has version 0.
+    let seen = Some(StateSeen { name: "b".into(), version: 0 });
+    let never = Request { seen, ..with_launch(1, &launch()) }.to(put("b", "1"));
+    assert_eq!(of(never).await.len(), 1);
+    assert_eq!(value(&backend, "b").await.as_deref(), Some("1"));
 }

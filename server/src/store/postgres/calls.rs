@@ -49,6 +49,13 @@ pub(super) fn call(
         return Ok(Decided::Refused(Refused::Hidden, Some(row)));
     }
     let mut outcomes = Vec::with_capacity(job.call.work.len());
+    if let Some(seen) = &job.call.seen
+        && let kept = states::row(loaded, job.facts.subject, &seen.name)
+        && let Err(changed) = seen.still(kept.document)
+    {
+        outcomes.push(Outcome::Settled(Err(changed)));
+        return Ok(Decided::Accepted(accepted, row, outcomes));
+    }
     for work in &job.call.work {
         outcomes.push(match once(shared, job, work, rules, loaded, batch) {
             // What was gathered must not stay: the group is done again without this call.
@@ -56,6 +63,10 @@ pub(super) fn call(
             Err(rejected) => Outcome::Settled(Err(rejected)),
             Ok(outcome) => outcome,
         });
+        let refused = matches!(outcomes.last(), Some(Outcome::Settled(Err(_))));
+        if job.call.seen.is_some() && refused {
+            break;
+        }
     }
     Ok(Decided::Accepted(accepted, row, outcomes))
 }

@@ -62,12 +62,12 @@ pub(super) const LOAD: &str = "SELECT s.activity, s.user_id, s.attempt, s.name, 
 pub(super) async fn load(tx: &impl GenericClient, jobs: &[Job]) -> Result<Documents, StoreError> {
     let (mut names, mut attempts) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
-        for work in &job.call.work {
-            let name = match &work.action {
-                Action::State(write) => &write.name,
-                Action::Read(Read::State(name)) => name,
-                _ => continue,
-            };
+        let touched = job.call.work.iter().filter_map(|work| match &work.action {
+            Action::State(write) => Some(&write.name),
+            Action::Read(Read::State(name)) => Some(name),
+            _ => None,
+        });
+        for name in touched.chain(job.call.seen.as_ref().map(|seen| &seen.name)) {
             names.insert(name.as_str());
             attempts.insert(attempt(job.facts.subject));
         }

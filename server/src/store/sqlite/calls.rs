@@ -25,11 +25,21 @@ pub(super) fn call(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Verdict, StoreErro
         return Ok(Verdict::Refused(Refused::Hidden));
     }
     let mut outcomes = Vec::with_capacity(call.work.len());
+    if let Some(seen) = &call.seen
+        && let kept = states::read(tx.connection, key.subject, &seen.name)?
+        && let Err(changed) = seen.still(kept.document)
+    {
+        let outcomes = vec![Err(changed)];
+        return Ok(Verdict::Accepted { decision, key, outcomes });
+    }
     for work in &call.work {
         match once(tx, &key, call, work) {
             // A database that fails does so for the whole transaction: nothing of it may stay.
             Err(Rejected::Store(error)) => return Err(error),
             outcome => outcomes.push(outcome),
+        }
+        if call.seen.is_some() && outcomes.last().is_some_and(Result::is_err) {
+            break;
         }
     }
     Ok(Verdict::Accepted { decision, key, outcomes })
