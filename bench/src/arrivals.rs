@@ -74,10 +74,10 @@ impl Arrivals {
 fn announce(arrivals: &Weak<Arrivals>) {
     let mut given = 0;
     while let Some(arrivals) = arrivals.upgrade() {
-        let due = arrivals.before(clock::now()).min(arrivals.end.load(Ordering::Relaxed));
         if arrivals.end.load(Ordering::Relaxed) != u64::MAX {
             return;
         }
+        let due = arrivals.before(clock::now());
         arrivals.due.add_permits(usize::try_from(due.saturating_sub(given)).unwrap_or(0));
         given = given.max(due);
         drop(arrivals);

@@ -3,20 +3,18 @@
 use crate::case::Case;
 use crate::host::Setup;
 use crate::load::Demand;
-use crate::rounds::{Pace, Series, take_turns};
-use crate::stage::{Bench, bare_contender, seats};
+use crate::rounds::{Pace, take_turns};
+use crate::stage::{Bench, Pair, apart, bare_contender};
 use anyhow::Result;
 use serde::Serialize;
 
 /// A server at half of its rate, and the bare handler at the same.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct HalfLoad {
-    pub(crate) case: Case,
-    pub(crate) connections: usize,
-    /// The rate when each connection calls again at once.
+    /// The server's rate when each connection calls again at once.
     pub(crate) full: f64,
-    pub(crate) latchkey: Series,
-    pub(crate) bare: Series,
+    /// The server is the first, the bare handler the other.
+    pub(crate) pair: Pair,
 }
 
 impl Bench {
@@ -24,7 +22,7 @@ impl Bench {
     pub(crate) async fn half_load(&self, case: Case, connections: usize) -> Result<HalfLoad> {
         println!("\n{case}, {connections} connections, at half load");
         let data = self.new_folder()?;
-        let seats = seats(connections, |number| (number, number));
+        let seats = apart(connections);
         let mut subject = self.subject(case, data.path(), Setup::USUAL, &seats).await?;
         let mut pair =
             [subject.contender("latchkey"), bare_contender(&self.bare, case, connections)?];
@@ -39,7 +37,7 @@ impl Bench {
         take_turns(&mut pair, self.pace, data.path(), store).await?;
         let [latchkey, bare] = pair;
         subject.finish(self, case, &latchkey).await?;
-        let (latchkey, bare) = (latchkey.series(), bare.series());
-        Ok(HalfLoad { case, connections, full, latchkey, bare })
+        let (one, other) = (latchkey.series(), bare.series());
+        Ok(HalfLoad { full, pair: Pair { case, connections, one, other } })
     }
 }

@@ -6,36 +6,19 @@ use crate::link::Address;
 use crate::process::Running;
 use crate::rounds::{Contender, Series, take_turns};
 use crate::rows::Rows;
-use crate::stage::{Bench, Subject, ratio, seats};
+use crate::stage::{Bench, Pair, Subject, apart};
 use anyhow::{Result, bail};
 use latchkey_fleet::balancer::Balancer;
-use latchkey_fleet::http::Place;
 use serde::Serialize;
 use std::path::Path;
 
 /// What several servers come to.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Nodes {
-    pub(crate) case: Case,
-    pub(crate) connections: usize,
-    /// Two servers behind nginx.
-    pub(crate) two: Series,
-    /// One behind nginx.
-    pub(crate) one: Series,
+    /// Two servers behind nginx are the first, one behind nginx is the other.
+    pub(crate) pair: Pair,
     /// That one, asked directly.
     pub(crate) direct: Series,
-}
-
-impl Nodes {
-    /// The rate of two as a share of one's.
-    pub(crate) fn share(&self) -> f64 {
-        ratio(&self.two, &self.one)
-    }
-
-    /// How many windows were disturbed to the last.
-    pub(crate) fn noisy(&self) -> usize {
-        self.two.noisy + self.one.noisy
-    }
 }
 
 impl Bench {
@@ -47,7 +30,7 @@ impl Bench {
         let mut double = self.site(two.path(), Some(second.path())).await?;
         let (before_one, behind_one) = balanced(one.path(), &single).await?;
         let (before_two, behind_two) = balanced(two.path(), &double).await?;
-        let seats = seats(connections, |number| (number, number));
+        let seats = apart(connections);
         let mut all = Vec::new();
         for (name, site, place) in
             [("two, nginx", &mut double, behind_two), ("one, nginx", &mut single, behind_one)]
@@ -61,13 +44,13 @@ impl Bench {
         drop((before_one, before_two));
         let answers: Vec<u64> = all.iter().map(|contender| contender.answers).collect();
         let mut series = all.into_iter().map(Contender::series);
-        let (Some(two), Some(one), Some(direct)) = (series.next(), series.next(), series.next())
+        let (Some(one), Some(other), Some(direct)) = (series.next(), series.next(), series.next())
         else {
             bail!("three took turns");
         };
         double.count(self, case, answers[0]).await?;
         single.count(self, case, answers[1] + answers[2]).await?;
-        Ok(Nodes { case, connections, two, one, direct })
+        Ok(Nodes { pair: Pair { case, connections, one, other }, direct })
     }
 
     /// One server or two on a database of their own, as yet without clients.
@@ -85,10 +68,7 @@ impl Bench {
 async fn balanced(folder: &Path, site: &Subject<'_>) -> Result<(Balancer, (Address, Vec<u32>))> {
     let servers: Vec<_> = site.servers.iter().map(|server| server.address).collect();
     let balancer = Balancer::start(folder, &servers).await;
-    let address = match balancer.place() {
-        Place::Unix(path) => Address::Unix(path),
-        Place::Tcp(address) => Address::Tcp(address),
-    };
+    let address = balancer.place();
     let mut pids: Vec<u32> = site.servers.iter().map(Running::pid).collect();
     pids.push(balancer.pid());
     Ok((balancer, (address, pids)))

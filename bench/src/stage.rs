@@ -59,6 +59,11 @@ impl Row {
     pub(crate) fn share(&self) -> f64 {
         ratio(&self.latchkey, &self.bare)
     }
+
+    /// How many windows were disturbed to the last.
+    pub(crate) fn noisy(&self) -> usize {
+        self.latchkey.noisy + self.bare.noisy
+    }
 }
 
 impl Pair {
@@ -74,7 +79,7 @@ impl Pair {
 }
 
 /// The rate of the one as a share of the other's.
-pub(crate) fn ratio(one: &Series, other: &Series) -> f64 {
+fn ratio(one: &Series, other: &Series) -> f64 {
     one.median.requests_per_second / other.median.requests_per_second.max(f64::MIN_POSITIVE)
 }
 
@@ -110,10 +115,10 @@ impl Bench {
     ) -> Result<Row> {
         let filling = size.map_or(Filling::Empty, |_| Filling::Filled);
         println!("\n{case}, {connections} connections, {filling:?} store");
-        let seats = seats(connections, |number| match size {
-            Some(size) => size.place(number * STRIDE),
-            None => (number, number),
-        });
+        let seats = match size {
+            Some(size) => seats(connections, |number| size.place(number * STRIDE)),
+            None => apart(connections),
+        };
         let mut subject = self.subject(case, data, Setup::USUAL, &seats).await?;
         let mut pair =
             [subject.contender("latchkey"), bare_contender(&self.bare, case, connections)?];
@@ -144,7 +149,7 @@ impl Bench {
         [first, second]: [(&'static str, Setup); 2],
     ) -> Result<Pair> {
         let (one, other) = (self.new_folder()?, self.new_folder()?);
-        let seats = seats(connections, |number| (number, number));
+        let seats = apart(connections);
         let mut a = self.subject(case, one.path(), first.1, &seats).await?;
         let mut b = self.subject(case, other.path(), second.1, &seats).await?;
         let mut pair = [a.contender(first.0), b.contender(second.0)];
@@ -204,6 +209,11 @@ impl Bench {
 /// The seats of so many clients.
 pub(crate) fn seats(count: usize, place: impl Fn(usize) -> (usize, usize)) -> Vec<Seat> {
     (0..count).map(|number| Seat::new(place(number))).collect()
+}
+
+/// The same where each has a user and an activity of its own.
+pub(crate) fn apart(count: usize) -> Vec<Seat> {
+    seats(count, |number| (number, number))
 }
 
 /// The bare handler as one that takes turns.

@@ -6,7 +6,6 @@ use crate::halfload::HalfLoad;
 use crate::load::Window;
 use crate::nodes::Nodes;
 use crate::report::Target;
-use crate::rounds::Series;
 use crate::stage::{Filling, Pair, Row};
 use std::fmt::Write;
 
@@ -47,22 +46,22 @@ pub(crate) fn rates(rows: &[Row]) -> String {
             filling_name(row.filling).to_owned(),
             row.case.to_string(),
             row.connections.to_string(),
-            thousands(ours.requests_per_second.round() as u64),
-            thousands(bare.requests_per_second.round() as u64),
+            rate(ours),
+            rate(bare),
             format!("{:.2}", row.share()),
-            format!("{:.2}", ours.p50_us / 1e3),
-            format!("{:.2}", ours.p99_us / 1e3),
-            format!("{:.2}", bare.p50_us / 1e3),
-            format!("{:.2}", bare.p99_us / 1e3),
-            format!("{:.1}", ours.server_cpu_us),
-            format!("{:.1}", bare.server_cpu_us),
-            format!("{:.1}", ours.bench_cpu_us),
-            format!("{:.1}", bare.bench_cpu_us),
+            ms(ours.p50_us),
+            ms(ours.p99_us),
+            ms(bare.p50_us),
+            ms(bare.p99_us),
+            us(ours.server_cpu_us),
+            us(bare.server_cpu_us),
+            us(ours.bench_cpu_us),
+            us(bare.bench_cpu_us),
             format!("{:.0}", ours.sync_us),
             format!("{:.1} %", ours.others.max(bare.others) * 100.0),
             format!("{:.0}", ours.reply_bytes),
             format!("{:.0}", bare.reply_bytes),
-            noise(&row.latchkey, &row.bare),
+            noise(row.noisy()),
         ]
     });
     table(&head, lines.collect())
@@ -87,7 +86,7 @@ pub(crate) fn gains(all: &[Pair]) -> Option<String> {
         let mut cells = compared(one);
         cells[4] = format!("{:.1} ×", one.gain());
         cells.push(format!("{:.0}", one.one.median.sync_us));
-        cells.push(noise(&one.one, &one.other));
+        cells.push(noise(one.noisy()));
         cells
     };
     lines(&head, all, line)
@@ -99,14 +98,7 @@ pub(crate) fn metrics(all: &[Pair]) -> Option<String> {
         "metrics", "conns", "req/s", "without", "share", "p50 ms", "p99 ms", "p50 w/o", "p99 w/o",
         "CPU µs", "CPU w/o", "",
     ];
-    let line = |one: &Pair| {
-        let mut cells = compared(one);
-        cells.push(format!("{:.1}", one.one.median.server_cpu_us));
-        cells.push(format!("{:.1}", one.other.median.server_cpu_us));
-        cells.push(noise(&one.one, &one.other));
-        cells
-    };
-    lines(&head, all, line)
+    lines(&head, all, with_cpu)
 }
 
 /// A full database against an empty one.
@@ -128,10 +120,7 @@ pub(crate) fn full(all: &[Filled]) -> Option<String> {
     ];
     let line = |one: &Filled| {
         let mut cells = vec![one.shape.told(one.size)];
-        cells.extend(compared(&one.pair));
-        cells.push(format!("{:.1}", one.pair.one.median.server_cpu_us));
-        cells.push(format!("{:.1}", one.pair.other.median.server_cpu_us));
-        cells.push(noise(&one.pair.one, &one.pair.other));
+        cells.extend(with_cpu(&one.pair));
         cells
     };
     lines(&head, all, line)
@@ -143,14 +132,22 @@ fn compared(pair: &Pair) -> Vec<String> {
     vec![
         pair.case.to_string(),
         pair.connections.to_string(),
-        thousands(one.requests_per_second.round() as u64),
-        thousands(other.requests_per_second.round() as u64),
+        rate(one),
+        rate(other),
         format!("{:.2}", pair.gain()),
-        format!("{:.2}", one.p50_us / 1e3),
-        format!("{:.2}", one.p99_us / 1e3),
-        format!("{:.2}", other.p50_us / 1e3),
-        format!("{:.2}", other.p99_us / 1e3),
+        ms(one.p50_us),
+        ms(one.p99_us),
+        ms(other.p50_us),
+        ms(other.p99_us),
     ]
+}
+
+/// The same, and then the CPU of both, and noise.
+fn with_cpu(pair: &Pair) -> Vec<String> {
+    let mut cells = compared(pair);
+    cells.extend([&pair.one, &pair.other].map(|series| us(series.median.server_cpu_us)));
+    cells.push(noise(pair.noisy()));
+    cells
 }
 
 /// Latencies at half load, the bare handler's at the same rate below each.
@@ -171,20 +168,20 @@ pub(crate) fn half_loads(all: &[HalfLoad]) -> Option<String> {
         "",
     ];
     let line = |one: &HalfLoad| {
-        let (ours, bare) = (&one.latchkey.median, &one.bare.median);
+        let (ours, bare) = (&one.pair.one.median, &one.pair.other.median);
         let mut cells = vec![
-            one.case.to_string(),
-            one.connections.to_string(),
+            one.pair.case.to_string(),
+            one.pair.connections.to_string(),
             thousands(one.full.round() as u64),
             thousands((one.full / 2.0).round() as u64),
         ];
         for window in [ours, bare] {
             let latencies = [window.p50_us, window.p99_us, window.p999_us];
-            cells.extend(latencies.map(|latency| format!("{:.2}", latency / 1e3)));
+            cells.extend(latencies.map(ms));
         }
-        cells.push(format!("{:.2}", ours.late_us / 1e3));
-        cells.push(format!("{:.1}", ours.server_cpu_us));
-        cells.push(noise(&one.latchkey, &one.bare));
+        cells.push(ms(ours.late_us));
+        cells.push(us(ours.server_cpu_us));
+        cells.push(noise(one.pair.noisy()));
         cells
     };
     lines(&head, all, line)
@@ -209,17 +206,16 @@ pub(crate) fn nodes(all: &[Nodes]) -> Option<String> {
         "",
     ];
     let line = |of: &Nodes| {
-        let all = [&of.two, &of.one, &of.direct];
+        let all = [&of.pair.one, &of.pair.other, &of.direct];
         let [two, one, direct] = all.map(|series| &series.median);
-        let rate = |window: &Window| thousands(window.requests_per_second.round() as u64);
-        let mut cells = vec![of.case.to_string(), of.connections.to_string()];
-        cells.extend([rate(two), rate(one), format!("{:.2}", of.share()), rate(direct)]);
+        let mut cells = vec![of.pair.case.to_string(), of.pair.connections.to_string()];
+        cells.extend([rate(two), rate(one), format!("{:.2}", of.pair.gain()), rate(direct)]);
         for window in [two, one] {
-            cells.push(format!("{:.2}", window.p50_us / 1e3));
-            cells.push(format!("{:.2}", window.p99_us / 1e3));
+            cells.push(ms(window.p50_us));
+            cells.push(ms(window.p99_us));
         }
-        cells.extend([two, one, direct].map(|window| format!("{:.1}", window.server_cpu_us)));
-        cells.push(noise(&of.two, &of.one));
+        cells.extend([two, one, direct].map(|window| us(window.server_cpu_us)));
+        cells.push(noise(of.pair.noisy()));
         cells
     };
     lines(&head, all, line)
@@ -230,8 +226,23 @@ fn lines<T>(head: &[&str], all: &[T], line: impl Fn(&T) -> Vec<String>) -> Optio
     (!all.is_empty()).then(|| table(head, all.iter().map(line).collect()))
 }
 
-fn noise(one: &Series, other: &Series) -> String {
-    match one.noisy + other.noisy {
+/// Calls a second.
+fn rate(window: &Window) -> String {
+    thousands(window.requests_per_second.round() as u64)
+}
+
+/// Microseconds, in milliseconds.
+fn ms(us: f64) -> String {
+    format!("{:.2}", us / 1e3)
+}
+
+/// Microseconds.
+fn us(us: f64) -> String {
+    format!("{us:.1}")
+}
+
+fn noise(windows: usize) -> String {
+    match windows {
         0 => String::new(),
         count => format!("noisy ({count})"),
     }

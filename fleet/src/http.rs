@@ -7,6 +7,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,28 @@ pub enum Place {
     Tcp(SocketAddr),
     /// A socket of the file system.
     Unix(PathBuf),
+}
+
+/// What bytes go over.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Place {
+    /// A connection, without Nagle's delay.
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
 }
 
 /// An answer.
@@ -95,7 +118,7 @@ impl Http {
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Lost> {
         let open = match self.open.take() {
             Some(open) if !open.is_closed() => open,
-            _ => connect(&self.place).await?,
+            _ => open(&self.place).await?,
         };
         let open = self.open.insert(open);
         open.ready().await.map_err(|_| Lost)?;
@@ -110,16 +133,8 @@ impl Http {
     }
 }
 
-async fn connect(place: &Place) -> Result<SendRequest<Full<Bytes>>, Lost> {
-    match place {
-        Place::Tcp(address) => over(TcpStream::connect(address).await.map_err(|_| Lost)?).await,
-        Place::Unix(path) => over(UnixStream::connect(path).await.map_err(|_| Lost)?).await,
-    }
-}
-
-async fn over(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<SendRequest<Full<Bytes>>, Lost> {
+async fn open(place: &Place) -> Result<SendRequest<Full<Bytes>>, Lost> {
+    let stream = place.connect().await.map_err(|_| Lost)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Lost)?;
     // How it ends shows in the answer that does not come.
     tokio::spawn(async move { drop(connection.await) });

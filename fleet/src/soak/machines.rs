@@ -56,10 +56,9 @@ impl Machines {
         self.all[further].promote().await;
         let former = std::mem::replace(&mut self.primary, further);
         for standby in [behind, former] {
-            let (mut machine, name) = (self.all.remove(standby), NAMES[standby]);
-            let primary = &self.all[if further > standby { further - 1 } else { further }];
-            machine.follow(primary, name).await;
-            self.all.insert(standby, machine);
+            let two = self.all.get_disjoint_mut([standby, further]);
+            let [machine, primary] = two.expect("two of three machines");
+            machine.follow(primary, NAMES[standby]).await;
         }
     }
 

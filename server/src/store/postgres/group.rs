@@ -15,13 +15,13 @@ use crate::keys::decide::Row;
 use crate::store::{KeyCall, NewKey, Replayable, StoreError, Verdict};
 use deadpool_postgres::{Client, GenericClient};
 use latchkey_protocol::token::KeyId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{Id, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// Calls that may wait before senders have to.
@@ -125,7 +125,7 @@ impl Writers {
 
 /// Gives each call to a group, and each group to a task.
 async fn share_out(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, waiting: Arc<Gathering>) {
-    let (mut under_way, mut strands) = (JoinSet::new(), HashMap::<Id, BTreeSet<i64>>::new());
+    let mut under_way = JoinSet::new();
     let (mut fresh, mut open) = (Vec::new(), true);
     loop {
         let (due, many) = {
@@ -135,10 +135,7 @@ async fn share_out(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, waiting: 
         };
         tokio::select! {
             came = jobs.recv_many(&mut fresh, QUEUE), if open && !many => open = came > 0,
-            Some(ended) = under_way.join_next_with_id() => {
-                let id = ended.map_or_else(|failure| failure.id(), |(id, ())| id);
-                waiting.lock().ended(&strands.remove(&id).unwrap_or_default());
-            }
+            Some(_) = under_way.join_next() => {}
             () = until(due), if due.is_some() => {}
             else => return,
         }
@@ -152,10 +149,12 @@ async fn share_out(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, waiting: 
         for job in fresh.drain(..) {
             gathering.push(job.facts.strand(), job.call.id, job);
         }
-        while let Some((group, of)) = gathering.group(Instant::now()) {
-            let (shared, waiting, held) = (Arc::clone(&shared), Arc::clone(&waiting), of.clone());
-            let group = async move { transact_all(&shared, group, &held, &waiting).await };
-            strands.insert(under_way.spawn(group).id(), of);
+        while let Some((group, strands)) = gathering.group(Instant::now()) {
+            let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+            under_way.spawn(async move {
+                let taken = Taken { waiting: &waiting, strands: &strands };
+                transact_all(&shared, group, &taken).await;
+            });
         }
     }
 }
@@ -168,12 +167,20 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-async fn transact_all(
-    shared: &Shared,
-    mut group: Vec<Job>,
-    strands: &BTreeSet<i64>,
-    waiting: &Gathering,
-) {
+/// The strands of a group, and who waits for them. They are free when it is gone, however that ends.
+struct Taken<'a> {
+    waiting: &'a Gathering,
+    strands: &'a BTreeSet<i64>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().ended(self.strands);
+    }
+}
+
+async fn transact_all(shared: &Shared, mut group: Vec<Job>, taken: &Taken<'_>) {
+    let Taken { waiting, strands } = taken;
     let since = Instant::now();
     let decided = transact(shared, &mut group, strands, Some(waiting)).await;
     shared.meter.groups.observe(group.len() as f64);
@@ -183,13 +190,9 @@ async fn transact_all(
         // Whether it was committed is not known, or it would befall each of them: they find out for themselves.
         Err(failure) if alone || failure.unknown || befalls_all(&failure.error) => {
             if befalls_all(&failure.error) && since.elapsed() > LONG {
-                for job in waiting.lock().behind(strands) {
-                    drop(job.reply.send(Err(failure.error.clone().into())));
-                }
+                refuse(waiting.lock().behind(strands), &failure.error.clone().into());
             }
-            for job in group {
-                drop(job.reply.send(Err(failure.clone())));
-            }
+            refuse(group, &failure);
         }
         Err(failure) => {
             tracing::info!(error = %failure.error, calls = group.len(), "a group is done one by one");
@@ -198,9 +201,7 @@ async fn transact_all(
                 let mut job = vec![job];
                 match transact(shared, &mut job, &strand, None).await {
                     Ok(decided) => answer(job, decided),
-                    Err(failure) => {
-                        job.into_iter().for_each(|job| drop(job.reply.send(Err(failure.clone()))));
-                    }
+                    Err(failure) => refuse(job, &failure),
                 }
             }
         }
@@ -210,6 +211,12 @@ async fn transact_all(
 /// Whether it is no fault of a single call.
 fn befalls_all(error: &StoreError) -> bool {
     matches!(error, StoreError::Unreachable(_) | StoreError::Unable(_) | StoreError::Closed)
+}
+
+fn refuse(group: Vec<Job>, failure: &Failure) {
+    for job in group {
+        drop(job.reply.send(Err(failure.clone())));
+    }
 }
 
 fn answer(group: Vec<Job>, decided: Vec<Decided>) {
@@ -249,7 +256,7 @@ async fn transact(
             let first = group.len();
             group.extend(more);
             if group.len() > first {
-                loaded.add(load::read(client, &group[first..]).await?);
+                loaded.add(load::read(client, &group[first..], Loaded::default()).await?);
             }
         }
         decide(shared, client, group, (loaded, batch), (read_at, &committing)).await

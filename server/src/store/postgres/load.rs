@@ -103,15 +103,15 @@ pub(super) async fn hold(
     strands: &BTreeSet<i64>,
 ) -> Result<(Loaded, Batch), StoreError> {
     prepare(client).await?;
-    let mut loaded = Loaded::default();
+    let mut first = Loaded::default();
     let starts_keys = jobs.iter().any(|job| job.start().is_some());
     if starts_keys {
         begin(client).await?;
-        starts(client, jobs, &mut loaded).await?;
+        starts(client, jobs, &mut first).await?;
     }
     let strands: Vec<i64> = strands.iter().copied().collect();
     let now = jobs.iter().map(|job| job.call.now).max().unwrap_or_default();
-    let ((), batch, read) = tokio::try_join!(
+    let ((), batch, loaded) = tokio::try_join!(
         biased;
         async {
             match starts_keys {
@@ -120,14 +120,17 @@ pub(super) async fn hold(
             }
         },
         Batch::hold(client, &strands, now),
-        read(client, jobs),
+        read(client, jobs, first),
     )?;
-    loaded.add(read);
     Ok((loaded, batch))
 }
 
-/// What calls are about whose strands are held.
-pub(super) async fn read(client: &impl GenericClient, jobs: &[Job]) -> Result<Loaded, StoreError> {
+/// What calls are about whose strands are held, with what is known of them before.
+pub(super) async fn read(
+    client: &impl GenericClient,
+    jobs: &[Job],
+    first: Loaded,
+) -> Result<Loaded, StoreError> {
     let (keys, activities, standings, operations, joined, documents) = tokio::try_join!(
         biased;
         keys(client, jobs),
@@ -137,12 +140,11 @@ pub(super) async fn read(client: &impl GenericClient, jobs: &[Job]) -> Result<Lo
         joined(client, jobs),
         states::load(client, jobs),
     )?;
-    let first = Loaded::default();
     Ok(Loaded { keys, activities, standings, operations, joined, documents, ..first })
 }
 
 impl Loaded {
-    /// With what has been read besides.
+    /// With what has been read of calls that came later.
     pub(super) fn add(&mut self, more: Self) {
         self.keys.extend(more.keys);
         self.activities.extend(more.activities);

@@ -62,13 +62,18 @@ impl<T> Waiting<T> {
     /// The next group, if it is time for one, and the strands that it is to hold. They are taken until [`Self::ended`].
     pub(super) fn group(&mut self, now: Instant) -> Option<(Vec<T>, BTreeSet<i64>)> {
         let free = self.groups.checked_sub(self.under_way.len()).filter(|free| *free > 0)?;
+        let (large, not_yet) = (MANY.min(self.most) * free, self.due(now).is_some());
+        // Asked for each call that arrives: mostly there is nothing to look for.
+        if not_yet && self.jobs.len() < large {
+            return None;
+        }
         let taken =
             |strand: i64| self.under_way.iter().any(|group| group.strands.contains(&strand));
         let fit: Vec<i64> =
             self.jobs.iter().map(|place| place.strand).filter(|strand| !taken(*strand)).collect();
         let first = *fit.first()?;
-        let divided = fit.len() >= MANY.min(self.most) * free;
-        if !divided && self.due(now).is_some() {
+        let divided = fit.len() >= large;
+        if not_yet && !divided {
             return None;
         }
         let hosts: BTreeSet<i64> = fit.iter().map(|strand| strand / STRANDS).collect();
