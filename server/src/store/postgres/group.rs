@@ -8,7 +8,7 @@ use super::Shared;
 use super::batch::Batch;
 use super::calls::{self, Decided, Outcome};
 use super::known::Facts;
-use super::load::{self, Loaded};
+use super::load::{self, Held, Loaded};
 use super::sql;
 use super::waiting::Waiting;
 use crate::keys::decide::Row;
@@ -248,16 +248,17 @@ async fn transact(
         let client = shared.writers.get().await.map_err(StoreError::from)?;
         let client = open.0.insert(client);
         let read_at = Instant::now();
-        let (mut loaded, batch) = load::hold(client, group, strands).await?;
-        if let Some(waiting) = waiting {
-            let keys = group.iter().map(|job| job.call.id).collect();
-            // First uses hold other rows, and before the strands.
-            let more = waiting.lock().more(strands, keys, |job| job.start().is_none());
-            let first = group.len();
-            group.extend(more);
-            if group.len() > first {
-                loaded.add(load::read(client, &group[first..], Loaded::default()).await?);
+        let meets_others = |it: &&Gathering| it.lock().meets_others(read_at);
+        let more = waiting.filter(meets_others).map(|waiting| {
+            |group: &[Job]| {
+                let keys = group.iter().map(|job| job.call.id).collect();
+                // First uses hold other rows, and before the strands.
+                waiting.lock().more(strands, keys, |job| job.start().is_none())
             }
+        });
+        let Held { loaded, batch, waited } = load::hold(client, group, strands, more).await?;
+        if let Some(waiting) = waiting.filter(|_| waited) {
+            waiting.lock().met(Instant::now());
         }
         decide(shared, client, group, (loaded, batch), (read_at, &committing)).await
     });

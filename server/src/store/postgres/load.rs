@@ -17,6 +17,11 @@ use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Strands that nobody holds are had in less.
+const WAITED: Duration = Duration::from_millis(1);
 
 /// A key as its row says.
 #[derive(Clone, Copy, Debug)]
@@ -95,13 +100,23 @@ const OPERATIONS: &str =
     ON o.strand = v.strand AND o.id = v.id AND o.activity = v.activity
         AND o.user_id = v.user_id AND o.function = v.function";
 
+/// What is held and known of a group.
+pub(super) struct Held {
+    pub(super) loaded: Loaded,
+    pub(super) batch: Batch,
+    /// Whether others were holding strands.
+    pub(super) waited: bool,
+}
+
 /// Begins a transaction, holds these strands and reads what the calls of a group are about. All that is asked is sent at
-/// once: the database does one after the other, so that what is read is read when the strands are held.
+/// once: the database does one after the other, so that what is read is read when the strands are held. With `more`,
+/// which tells what else goes along by then, nothing is read before they are.
 pub(super) async fn hold(
     client: &impl GenericClient,
-    jobs: &[Job],
+    jobs: &mut Vec<Job>,
     strands: &BTreeSet<i64>,
-) -> Result<(Loaded, Batch), StoreError> {
+    more: Option<impl FnOnce(&[Job]) -> Vec<Job>>,
+) -> Result<Held, StoreError> {
     prepare(client).await?;
     let mut first = Loaded::default();
     let starts_keys = jobs.iter().any(|job| job.start().is_some());
@@ -111,22 +126,33 @@ pub(super) async fn hold(
     }
     let strands: Vec<i64> = strands.iter().copied().collect();
     let now = jobs.iter().map(|job| job.call.now).max().unwrap_or_default();
-    let ((), batch, loaded) = tokio::try_join!(
-        biased;
-        async {
-            match starts_keys {
-                true => Ok(()),
-                false => begin(client).await,
-            }
-        },
-        Batch::hold(client, &strands, now),
-        read(client, jobs, first),
-    )?;
-    Ok((loaded, batch))
+    let holding = async {
+        let (begun, batch) = tokio::try_join!(
+            biased;
+            async {
+                if !starts_keys {
+                    begin(client).await?;
+                }
+                Ok(Instant::now())
+            },
+            Batch::hold(client, &strands, now),
+        )?;
+        Ok((batch, begun.elapsed() > WAITED))
+    };
+    let ((batch, waited), loaded) = match more {
+        None => tokio::try_join!(biased; holding, read(client, jobs, first))?,
+        Some(more) => {
+            let held = holding.await?;
+            let more = more(jobs);
+            jobs.extend(more);
+            (held, read(client, jobs, first).await?)
+        }
+    };
+    Ok(Held { loaded, batch, waited })
 }
 
 /// What calls are about whose strands are held, with what is known of them before.
-pub(super) async fn read(
+async fn read(
     client: &impl GenericClient,
     jobs: &[Job],
     first: Loaded,
@@ -141,20 +167,6 @@ pub(super) async fn read(
         states::load(client, jobs),
     )?;
     Ok(Loaded { keys, activities, standings, operations, joined, documents, ..first })
-}
-
-impl Loaded {
-    /// With what has been read of calls that came later.
-    pub(super) fn add(&mut self, more: Self) {
-        self.keys.extend(more.keys);
-        self.activities.extend(more.activities);
-        self.standings.extend(more.standings);
-        self.operations.extend(more.operations);
-        self.joined.extend(more.joined);
-        for (attempt, documents) in more.documents {
-            self.documents.entry(attempt).or_default().extend(documents);
-        }
-    }
 }
 
 async fn begin(client: &impl GenericClient) -> Result<(), StoreError> {

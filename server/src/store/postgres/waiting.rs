@@ -2,8 +2,8 @@
 //!
 //! Each group costs the database as much as some dozens of calls, whatever is in it. So while one is under way the
 //! others gather for the next, unless there are so many that several groups would be large; those are then divided by
-//! strands, so that none waits for another. A group holds all the strands it may, and takes along what has come until it
-//! does, if that is much: it has waited for another server, which does the same.
+//! strands, so that none waits for another. A group holds all the strands it may. Where it has to wait for those of
+//! another server, which does the same, it takes along what has come until it holds them.
 
 use super::numbers::{STRANDS, strands_of};
 use latchkey_protocol::token::KeyId;
@@ -15,6 +15,8 @@ use tokio::time::Instant;
 const MANY: usize = 64;
 /// A group that takes longer is held up by something: nobody waits for it any more but its own strands.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long it is remembered that another server writes to the same strands.
+const MET: Duration = Duration::from_millis(200);
 
 /// A call that waits.
 #[derive(Debug)]
@@ -40,13 +42,15 @@ pub(super) struct Waiting<T> {
     groups: usize,
     /// Most calls of a group.
     most: usize,
+    /// When a group last had to wait for one of another server.
+    met: Option<Instant>,
 }
 
 impl<T> Waiting<T> {
     /// For at most so many groups at the same time, of at most `most` calls each.
     pub(super) fn new(groups: usize, most: usize) -> Self {
-        let (jobs, under_way) = Default::default();
-        Self { jobs, under_way, groups: groups.max(1), most: most.max(1) }
+        let (jobs, under_way, met) = Default::default();
+        Self { jobs, under_way, groups: groups.max(1), most: most.max(1), met }
     }
 
     /// Adds a call of a key in a strand.
@@ -86,19 +90,25 @@ impl<T> Waiting<T> {
         Some((group, strands))
     }
 
-    /// What goes along with a group that holds these strands and has calls of those keys already: if there are not as many
-    /// again, nothing.
+    /// What goes along with a group that holds these strands and has calls of those keys already.
     pub(super) fn more(
         &mut self,
         strands: &BTreeSet<i64>,
         keys: HashSet<KeyId>,
         may: impl Fn(&T) -> bool,
     ) -> Vec<T> {
-        let came = self.jobs.iter().filter(|it| strands.contains(&it.strand) && may(&it.job));
-        if came.count() < keys.len() {
-            return Vec::new();
-        }
         self.take(strands, keys, may)
+    }
+
+    /// A group has had to wait for one of another server.
+    pub(super) fn met(&mut self, now: Instant) {
+        self.met = Some(now);
+    }
+
+    /// Whether another server writes to the same strands these days, so that it is better to hold them before asking
+    /// what a group is about: it is larger by then.
+    pub(super) fn meets_others(&self, now: Instant) -> bool {
+        self.met.is_some_and(|met| now.saturating_duration_since(met) < MET)
     }
 
     /// All that wait for a group of these strands.
@@ -199,10 +209,20 @@ mod tests {
         }
         // Not those of another host, none of a key that is there already, none that may not, and no more than the most.
         assert_eq!(all.more(&held, HashSet::from([key(1)]), |job| *job != 5), [2, 3, 6, 7]);
-        // For less than it has already it does not read again.
-        assert_eq!(all.more(&held, HashSet::from([2, 3, 4, 5].map(key)), |_| true), [0_u64; 0]);
         all.ended(&held);
         assert_eq!(all.group(now).unwrap().0, [0, 1, 4, 5]);
+    }
+
+    #[test]
+    fn another_server_is_remembered_for_a_while() {
+        let now = Instant::now();
+        let mut all = waiting(4, 512, &[]);
+        assert!(!all.meets_others(now));
+        all.met(now);
+        assert!(all.meets_others(now) && all.meets_others(now + MET / 2));
+        assert!(!all.meets_others(now + MET));
+        all.met(now + MET);
+        assert!(all.meets_others(now + MET + MET / 2));
     }
 
     #[test]
