@@ -50,7 +50,8 @@ before(async () => {
     logLevel: "error",
   });
 });
-after(() => rm(folder, { recursive: true, force: true }));
+// The browser's helpers may still write to its profile for a moment.
+after(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
 test("it holds what it says and nothing else", async () => {
   const installed = join(folder, "node_modules/latchkey-wasm");
