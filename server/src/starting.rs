@@ -3,12 +3,16 @@
 //! To open a database may take long, as when another server brings it up to date. Health and readiness are answered
 //! meanwhile at the address of the server; everything else is refused, and clients come back.
 
+use crate::clock::{Clock, Entropy, SystemClock};
+use crate::error::Refusal;
 use crate::readiness::{NotReady, told};
+use crate::reply::Reply;
 use crate::serve::serve_router;
 use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, header};
 use axum::routing::get;
+use latchkey_protocol::error::ErrorCode;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +22,17 @@ use tokio::task::JoinHandle;
 
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// After so many seconds it may be there.
+const SOON: u32 = 2;
+
+/// Refuses any call as one is refused whose store does not answer.
+async fn not_yet(headers: HeaderMap) -> Response<Body> {
+    let refusal = Refusal::new(ErrorCode::StoreUnavailable).after(SOON);
+    let id = u64::from_be_bytes(Entropy::System.bytes());
+    let (now, origin) = (SystemClock.now(), headers.get(header::ORIGIN).cloned());
+    Reply::refused(refusal).logged(None).into_response(now, format!("{id:016x}"), origin)
+}
 
 /// Answers until the server is there.
 #[derive(Debug)]
@@ -49,10 +64,7 @@ impl Starting {
             let router = Router::new()
                 .route("/healthz", get(async || "ok\n"))
                 .route("/readyz", get(ready))
-                .fallback(async || {
-                    let later = [(header::RETRY_AFTER, "2"), (header::CACHE_CONTROL, "no-store")];
-                    (StatusCode::SERVICE_UNAVAILABLE, later).into_response()
-                });
+                .fallback(not_yet);
             let stopped = async {
                 // Whether it is told or dropped.
                 drop(stopped.await);

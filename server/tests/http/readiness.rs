@@ -132,6 +132,13 @@ async fn a_server_that_has_only_begun_says_so() {
         (early.status().as_u16(), &early.headers()["retry-after"]),
         (503, &"2".parse().unwrap())
     );
+    assert_eq!(early.headers()["cache-control"], "no-store");
+    let body = early.into_body().collect().await.unwrap().to_bytes();
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&told["status"], &told["error"]["code"], &told["error"]["retryable"]),
+        (&"error".into(), &"store_unavailable".into(), &true.into())
+    );
     starting.end().await;
 }
 
