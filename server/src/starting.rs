@@ -8,11 +8,11 @@ use crate::error::Refusal;
 use crate::readiness::{NotReady, told};
 use crate::reply::Reply;
 use crate::serve::serve_router;
+use crate::store::StoreError;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, header};
 use axum::routing::get;
-use latchkey_protocol::error::ErrorCode;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +23,9 @@ use tokio::task::JoinHandle;
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// After so many seconds it may be there.
-const SOON: u32 = 2;
-
 /// Refuses any call as one is refused whose store does not answer.
 async fn not_yet(headers: HeaderMap) -> Response<Body> {
-    let refusal = Refusal::new(ErrorCode::StoreUnavailable).after(SOON);
+    let refusal = Refusal::from(StoreError::Unreachable("the server has only begun".into()));
     let id = u64::from_be_bytes(Entropy::System.bytes());
     let (now, origin) = (SystemClock.now(), headers.get(header::ORIGIN).cloned());
     Reply::refused(refusal).logged(None).into_response(now, format!("{id:016x}"), origin)

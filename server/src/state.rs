@@ -12,6 +12,13 @@ pub struct Document {
     pub value: Option<String>,
 }
 
+impl Document {
+    /// Whether it is at that version.
+    pub fn is_at(&self, version: u64) -> bool {
+        u64::from(self.version) == version
+    }
+}
+
 /// What is to be done with a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -43,7 +50,7 @@ pub fn changed(
     change: &Change,
     if_version: Option<u64>,
 ) -> Result<Option<Document>, Fault> {
-    if if_version.is_some_and(|version| version != u64::from(kept.version)) {
+    if if_version.is_some_and(|version| !kept.is_at(version)) {
         return Err(Fault::Conflict);
     }
     let value = match (change, &kept.value) {

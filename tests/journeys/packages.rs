@@ -397,12 +397,17 @@ async fn the_lesson_of_the_demo_by_keyboard_alone() {
         move |state: &Value| state["cmi"]["core"]["lesson_location"].as_str() == Some(number)
     };
     // Into the lesson: its frame is in a frame, and its first stop is "Next". Until that is there, Tab passes by.
-    let reached = async {
-        while !tab.eval::<bool>("document.activeElement.id === 'guest'").await {
+    let within_twenty = async || {
+        tab.act("(document.body.tabIndex = -1, document.body.focus())").await;
+        for _ in 0..20 {
             key(tab, "Tab").await;
+            if tab.eval::<bool>("document.activeElement.id === 'guest'").await {
+                return true;
+            }
         }
+        false
     };
-    assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "Tab does not reach the lesson");
+    assert!(comes(within_twenty).await, "Tab does not reach the lesson");
     let first = async {
         while state(&walk, "tides")["cmi"]["core"]["lesson_location"] != "1" {
             key(tab, "Enter").await;

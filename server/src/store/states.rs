@@ -31,10 +31,7 @@ impl StateSeen {
     /// # Errors
     /// [`Rejected::VersionConflict`], if somebody has written it.
     pub fn still(&self, kept: Document) -> Result<(), Rejected> {
-        match self.version == u64::from(kept.version) {
-            true => Ok(()),
-            false => Err(Rejected::VersionConflict(kept)),
-        }
+        if kept.is_at(self.version) { Ok(()) } else { Err(Rejected::VersionConflict(kept)) }
     }
 }
 

@@ -253,7 +253,7 @@ async fn transact(
             |group: &[Job]| {
                 let keys = group.iter().map(|job| job.call.id).collect();
                 // First uses hold other rows, and before the strands.
-                waiting.lock().more(strands, keys, |job| job.start().is_none())
+                waiting.lock().take(strands, keys, |job| job.start().is_none())
             }
         });
         let Held { loaded, batch, waited } = load::hold(client, group, strands, more).await?;

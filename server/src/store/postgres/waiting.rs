@@ -90,16 +90,6 @@ impl<T> Waiting<T> {
         Some((group, strands))
     }
 
-    /// What goes along with a group that holds these strands and has calls of those keys already.
-    pub(super) fn more(
-        &mut self,
-        strands: &BTreeSet<i64>,
-        keys: HashSet<KeyId>,
-        may: impl Fn(&T) -> bool,
-    ) -> Vec<T> {
-        self.take(strands, keys, may)
-    }
-
     /// A group has had to wait for one of another server.
     pub(super) fn met(&mut self, now: Instant) {
         self.met = Some(now);
@@ -135,8 +125,9 @@ impl<T> Waiting<T> {
         strand % i64::try_from(self.groups).unwrap_or(i64::MAX)
     }
 
-    /// The longest waiting calls of these strands, each key once: the second call of a key has to see what the first did.
-    fn take(
+    /// The longest waiting calls of these strands for a group that has calls of those keys already. Each key once: the
+    /// second call of a key has to see what the first did.
+    pub(super) fn take(
         &mut self,
         strands: &BTreeSet<i64>,
         mut keys: HashSet<KeyId>,
@@ -208,7 +199,7 @@ mod tests {
             all.push(*strand, key(*id), number as u64);
         }
         // Not those of another host, none of a key that is there already, none that may not, and no more than the most.
-        assert_eq!(all.more(&held, HashSet::from([key(1)]), |job| *job != 5), [2, 3, 6, 7]);
+        assert_eq!(all.take(&held, HashSet::from([key(1)]), |job| *job != 5), [2, 3, 6, 7]);
         all.ended(&held);
         assert_eq!(all.group(now).unwrap().0, [0, 1, 4, 5]);
     }

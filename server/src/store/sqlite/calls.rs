@@ -29,7 +29,7 @@ pub(super) fn call(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Verdict, StoreErro
         && let kept = states::read(tx.connection, key.subject, &seen.name)?
         && let Err(changed) = seen.still(kept.document)
     {
-        let outcomes = vec![Err(changed)];
+        outcomes.push(Err(changed));
         return Ok(Verdict::Accepted { decision, key, outcomes });
     }
     for work in &call.work {
