@@ -13,6 +13,7 @@ use latchkey_server::{Latchkey, Starting, backup, moving, serve_opened};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -253,7 +254,11 @@ fn run(settings: Settings, listen: Option<SocketAddr>) -> Result<(), Box<dyn Err
     let listener = TcpListener::bind(listen.unwrap_or(config.listen))
         .map_err(|error| format!("{}: {error}", listen.unwrap_or(config.listen)))?;
     config.listen = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.threads_on(cores))
+        .enable_all()
+        .build()?;
     let served = runtime.block_on(async {
         let plain = !config.tls.is_on();
         let starting = Arc::new(Starting::on(plain.then_some(&listener))?);

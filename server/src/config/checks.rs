@@ -7,6 +7,9 @@ use crate::policy::{Rules, is_origin};
 use crate::webhooks::Webhooks;
 use std::time::Duration;
 
+/// More threads than any machine has cores.
+const MOST_THREADS: usize = 1024;
+
 impl Config {
     pub(super) fn checked(self) -> Result<Self, ConfigError> {
         self.windows().validate().map_err(|error| {
@@ -45,6 +48,9 @@ impl Config {
                 );
                 return Err(ConfigError::value(format!("limits.{name}per_second"), problem));
             }
+        }
+        if self.threads > MOST_THREADS {
+            return Err(ConfigError::value("threads", format!("must not be above {MOST_THREADS}")));
         }
         if !self.public_url.is_empty() && !is_origin(&self.public_url) {
             let problem = "write it as in https://latch.example, with nothing behind the host";

@@ -42,6 +42,8 @@ pub struct Config {
     pub public_url: String,
     /// Folder for the database and the secrets.
     pub data: PathBuf,
+    /// Threads that answer requests; 0 for one less than there are cores.
+    pub threads: usize,
     /// Whether anything but the health of the server is answered.
     pub enabled: bool,
     /// Which ways to talk to the server are open.
@@ -127,6 +129,7 @@ impl Config {
         [
             ("listen", self.listen != new.listen),
             ("data", self.data != new.data),
+            ("threads", self.threads != new.threads),
             ("store.url", self.store.url != new.store.url),
             ("store.group", self.store.group != new.store.group),
             ("store.writers", self.store.writers != new.store.writers),
@@ -157,6 +160,14 @@ impl Config {
                 .parse()
                 .map(Some)
                 .map_err(|_| ConfigError::value("metrics.listen", "write it as in 127.0.0.1:9464")),
+        }
+    }
+
+    /// How many threads answer requests on a machine of so many cores.
+    pub fn threads_on(&self, cores: usize) -> usize {
+        match self.threads {
+            0 => cores.saturating_sub(1).max(1),
+            threads => threads,
         }
     }
 

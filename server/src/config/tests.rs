@@ -52,6 +52,8 @@ fn each_bad_value_is_named() {
         ("public_url = \"https://a.example/x\"", "public_url"),
         ("listen = \"nowhere\"", "listen"),
         ("drain = 5", "drain"),
+        ("threads = 1025", "threads"),
+        ("threads = -1", "threads"),
         // Its log is one chain.
         ("[store]\nkeep_log = 3", "store.keep_log"),
         ("[metrics]\nlisten = \"9464\"", "metrics.listen"),
@@ -68,6 +70,13 @@ fn each_bad_value_is_named() {
     ] {
         assert!(refusal(text).contains(name), "{text}: {}", refusal(text));
     }
+}
+
+#[test]
+fn a_core_is_left_to_the_store() {
+    let threads = |text: &str, cores| load(text).unwrap().threads_on(cores);
+    assert_eq!([1, 2, 3, 16].map(|cores| threads("", cores)), [1, 1, 2, 15]);
+    assert_eq!([1, 2, 16].map(|cores| threads("threads = 5", cores)), [5, 5, 5]);
 }
 
 #[test]

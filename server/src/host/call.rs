@@ -23,6 +23,8 @@ use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tracing::Instrument;
 
 /// What a handler gives back: its result as JSON, or why not.
 pub(crate) type HostResult = Result<Json, Refusal>;
@@ -185,6 +187,17 @@ impl Query {
     }
 }
 
+/// Bodies from this size on take milliseconds to read, and longer.
+const LARGE: usize = 256 * 1024;
+
+/// What takes long without waiting for anything has a thread of its own: others are answered meanwhile. It is done to
+/// its end, whoever waits.
+async fn apart(work: impl Future<Output = HostResult> + Send + 'static) -> HostResult {
+    let (runtime, work) = (Handle::current(), work.in_current_span());
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
+    done.map_err(|error| Refusal::new(ErrorCode::Internal).because(error))?
+}
+
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// An address for hosts: verifies the request, does what `work` says to its end, and answers.
@@ -200,6 +213,7 @@ where
         Box::pin(async move {
             let (now, mut version) = (latchkey.now(), None);
             let outcome = match verify(Arc::clone(&latchkey), request, now, &mut version).await {
+                Ok(call) if call.body.bytes.len() >= LARGE => apart(work(call)).await,
                 Ok(call) => to_the_end(work(call)).await,
                 Err(refusal) => Err(refusal),
             };
@@ -313,5 +327,29 @@ fn limit(latchkey: &Latchkey, host: &str, now: Millis) -> Result<(), Refusal> {
     match latchkey.rates.requests.take(host, 1, now) {
         0 => Err(Refusal::new(ErrorCode::RateLimited).after(latchkey.rates.requests.retry_after())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::to_raw_value;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_large_body_does_not_keep_others_waiting() {
+        let (answered, others) = mpsc::channel();
+        // It takes its thread for itself until somebody else has been answered, on the only one there is for requests.
+        let work = async move { Ok(to_raw_value(&others.recv().unwrap()).unwrap()) };
+        let (done, ()) = tokio::join!(apart(work), async { answered.send(7).unwrap() });
+        assert_eq!(done.unwrap().get(), "7");
+    }
+
+    #[tokio::test]
+    async fn what_fails_apart_is_refused() {
+        let work = async { Err(Refusal::new(ErrorCode::NotFound)) };
+        assert_eq!(apart(work).await.unwrap_err().code, ErrorCode::NotFound);
+        let work = async { panic!("as it must not") };
+        assert_eq!(apart(work).await.unwrap_err().code, ErrorCode::Internal);
     }
 }
