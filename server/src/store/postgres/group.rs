@@ -68,8 +68,8 @@ impl Job {
     pub(super) fn is_for(&self, new: &NewKey) -> bool {
         let facts = &self.facts;
         *facts.host == *new.host
-            && facts.user == new.user
-            && facts.activity == new.activity
+            && *facts.user == *new.user
+            && *facts.activity == *new.activity
             && facts.subject.attempt == new.attempt
             && *facts.grant == new.grant
     }

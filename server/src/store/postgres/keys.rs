@@ -56,8 +56,8 @@ impl Keys for PostgresStore {
         let facts = self.shared.facts(id).await?;
         Ok(facts.map(|facts| Owner {
             host: facts.host.to_string(),
-            user: facts.user.clone(),
-            activity: facts.activity.clone(),
+            user: facts.user.to_string(),
+            activity: facts.activity.to_string(),
             attempt: facts.subject.attempt,
         }))
     }

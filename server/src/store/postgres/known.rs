@@ -3,14 +3,13 @@
 
 use super::Shared;
 use super::numbers::{host_of, strand_of};
+use super::remembered::{Bounded, Fleeting, SHARDS};
 use super::sql;
 use super::words::{count, sixteen};
 use crate::keys::decide::Row;
 use crate::store::{Grant, KeyRecord, StoreError, Subject};
 use latchkey_protocol::token::KeyId;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,15 +17,14 @@ use tokio::time::Instant;
 pub(super) const BELIEVED: Duration = Duration::from_secs(1);
 /// Keys held in memory at the most.
 const MAX_KEYS: usize = 400_000;
-const SHARDS: usize = 64;
 
 /// What never changes of a key.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) host: Arc<str>,
     pub(super) subject: Subject,
-    pub(super) user: String,
-    pub(super) activity: String,
+    pub(super) user: Box<str>,
+    pub(super) activity: Box<str>,
     pub(super) grant: Arc<Grant>,
     pub(super) grant_id: [u8; 16],
 }
@@ -44,64 +42,20 @@ impl Facts {
     }
 }
 
-/// A map that forgets: a full part of it is emptied, since all of it can be read again.
-#[derive(Debug)]
-struct Bounded<K, V> {
-    shards: Vec<Mutex<HashMap<K, V>>>,
-    hasher: RandomState,
-    most: usize,
-}
-
-impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
-    fn new(most: usize) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), most: most / SHARDS }
-    }
-
-    fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
-        let at = (self.hasher.hash_one(key) % SHARDS as u64) as usize;
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        self.shard(key).get(key).cloned()
-    }
-
-    fn put(&self, key: K, value: V) {
-        let mut shard = self.shard(&key);
-        if shard.len() >= self.most && !shard.contains_key(&key) {
-            shard.clear();
-        }
-        shard.insert(key, value);
-    }
-
-    fn remove(&self, key: &K) {
-        self.shard(key).remove(key);
-    }
-
-    fn clear(&self) {
-        for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-    }
-}
-
 /// What is remembered of keys.
 #[derive(Debug)]
 pub(super) struct KnownKeys {
     facts: Bounded<KeyId, Arc<Facts>>,
-    rows: Bounded<KeyId, (Row, bool, Instant)>,
+    rows: Fleeting<KeyId, (Row, bool)>,
     grants: Bounded<[u8; 16], Arc<Grant>>,
-    /// For how long a row is believed.
-    believed: Duration,
 }
 
 impl KnownKeys {
+    /// For rows that are believed for so long.
     pub(super) fn new(believed: Duration) -> Self {
         Self {
-            believed,
             facts: Bounded::new(MAX_KEYS),
-            rows: Bounded::new(MAX_KEYS),
+            rows: Fleeting::new(believed),
             grants: Bounded::new(SHARDS * 64),
         }
     }
@@ -127,7 +81,7 @@ impl KnownKeys {
 
     /// Where its rotation stood at `read_at`, and whether its activity was hidden.
     pub(super) fn remember(&self, id: KeyId, row: Row, hidden: bool, read_at: Instant) {
-        self.rows.put(id, (row, hidden, read_at));
+        self.rows.put(id, (row, hidden), read_at);
     }
 
     /// What was believed of its rotation is to be read again.
@@ -147,8 +101,7 @@ impl KnownKeys {
     }
 
     fn believed(&self, id: &KeyId) -> Option<(Row, bool)> {
-        let (row, hidden, read_at) = self.rows.get(id)?;
-        (read_at.elapsed() < self.believed).then_some((row, hidden))
+        self.rows.get(id, Instant::now())
     }
 }
 
@@ -236,8 +189,8 @@ impl Shared {
         let facts = Arc::new(Facts {
             host: self.hosts.name(&self.pool, host).await?,
             subject,
-            user: user.try_get(0)?,
-            activity: row.try_get(5)?,
+            user: user.try_get::<_, String>(0)?.into(),
+            activity: row.try_get::<_, String>(5)?.into(),
             grant,
             grant_id,
         });

@@ -73,8 +73,8 @@ impl Shared {
         Ok(Ok(Arc::new(Facts {
             host: self.hosts.name(&self.pool, host).await?,
             subject,
-            user: new.user.clone(),
-            activity: new.activity.clone(),
+            user: new.user.as_str().into(),
+            activity: new.activity.as_str().into(),
             grant: grant.unwrap_or_else(|| Arc::new(new.grant.clone())),
             grant_id,
         })))

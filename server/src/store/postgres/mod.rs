@@ -27,6 +27,7 @@ mod notices;
 pub(in crate::store) mod numbers;
 mod outbox;
 mod records;
+mod remembered;
 mod rulings;
 mod sql;
 mod states;
