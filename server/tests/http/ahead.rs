@@ -156,6 +156,8 @@ struct Seen {
     resumed: bool,
     /// It breaks down at the first part of that table in that phase.
     stop: Option<(&'static str, &'static str)>,
+    /// Somebody still writes to that one when the other tables have been compared.
+    written: Option<Database>,
 }
 
 impl Watch for Seen {
@@ -172,20 +174,37 @@ impl Watch for Seen {
         };
         *self.rows.entry((phase, table)).or_default() += rows;
         assert!(self.stop != Some((phase, table)), "it breaks down");
+        if (phase, table) == ("comparing", "keys")
+            && let Some(database) = self.written.take()
+        {
+            add(&database, 1);
+        }
     }
 }
 
-/// Something done in this process, on a thread that may wait.
+type Told = Result<Vec<Compared>, MoveError>;
+/// A copy or a pass.
+type What = fn(&Place, &Place, i64, &mut dyn Watch) -> Told;
+
+/// Something done in this process, on a thread that may wait; what it told, if it did not break down.
 async fn watched(
-    what: fn(&Place, &Place, i64, &mut dyn Watch) -> Result<Vec<Compared>, MoveError>,
+    what: What,
     from: &Database,
     to: &Database,
     stop: Option<(&'static str, &'static str)>,
-) -> (Seen, Option<Result<Vec<Compared>, MoveError>>) {
+) -> (Seen, Option<Told>) {
+    watched_with(what, from, to, Seen { stop, ..Seen::default() }).await
+}
+
+async fn watched_with(
+    what: What,
+    from: &Database,
+    to: &Database,
+    mut seen: Seen,
+) -> (Seen, Option<Told>) {
     let place = |database: &Database| Place::of(&database.url(), Path::new("/")).unwrap();
     let (from, to) = (place(from), place(to));
     let doing = move || {
-        let mut seen = Seen { stop, ..Seen::default() };
         let done =
             catch_unwind(AssertUnwindSafe(|| what(&from, &to, 1_795_000_000_000, &mut seen)));
         (seen, done.ok())
@@ -236,7 +255,7 @@ async fn each_pass_and_the_last_copy_read_only_what_has_come() {
         let all = from.number("SELECT count(*) FROM entries").unsigned_abs();
         let mut there = 0;
         for (what, more) in [
-            (moving::ahead as fn(&Place, &Place, i64, &mut dyn Watch) -> _, all),
+            (moving::ahead as What, all),
             (moving::ahead, 3),
             (moving::ahead, 0),
             (moving::copy, 2),
@@ -340,9 +359,7 @@ async fn a_source_that_is_not_what_was_brought_is_found_out() {
         done.unwrap().unwrap();
         let changed = async |sql: &str| {
             from.execute(sql);
-            for what in
-                [moving::ahead as fn(&Place, &Place, i64, &mut dyn Watch) -> _, moving::copy]
-            {
+            for what in [moving::ahead as What, moving::copy] {
                 let (_, done) = watched(what, &from, &to, None).await;
                 assert!(matches!(done.unwrap(), Err(MoveError::Changed)), "{sql}");
             }
@@ -361,6 +378,28 @@ async fn a_source_that_is_not_what_was_brought_is_found_out() {
         serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
         let refused = run(serve.env("LATCHKEY_STORE__URL", to.url()));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("was not finished"));
+    }
+}
+
+/// A server that was not stopped is found out, and nothing is lost by it.
+#[tokio::test]
+async fn a_source_that_is_still_written_to_keeps_the_target_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in ways(folder.path()).await {
+        let all = from.number("SELECT count(*) FROM entries").unsigned_abs();
+        let (_, done) = watched(moving::ahead, &from, &to, None).await;
+        done.unwrap().unwrap();
+        let seen = Seen { written: Some(from.clone()), ..Seen::default() };
+        let (_, done) = watched_with(moving::copy, &from, &to, seen).await;
+        let differ: Vec<_> = done.unwrap().unwrap();
+        let differ: Vec<_> = differ.iter().filter(|it| !it.is_same()).collect();
+        assert_eq!((differ.len(), differ[0].table), (1, "entries"));
+        assert_eq!((differ[0].source.rows, differ[0].target.rows), (all + 1, all));
+        let (seen, done) = watched(moving::copy, &from, &to, None).await;
+        assert!(done.unwrap().unwrap().iter().all(Compared::is_same));
+        assert_eq!(seen.rows[&("copying", "entries")], 1);
+        let (_, done) = watched(moving::copy, &from, &to, None).await;
+        assert!(matches!(done.unwrap(), Err(MoveError::NotEmpty(_))), "it is open");
     }
 }
 
