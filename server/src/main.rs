@@ -55,7 +55,7 @@ enum Command {
         command: WebhooksCommand,
     },
     /// Move all data of a stopped server to another database, and compare both at the end. One that was
-    /// interrupted goes on.
+    /// interrupted goes on. With --ahead first, while the server runs, it stands still for less long.
     Copy {
         #[command(flatten)]
         settings: Settings,
@@ -65,6 +65,10 @@ enum Command {
         /// Where it is to go: an empty database, or one that does not exist yet.
         #[arg(long)]
         to: String,
+        /// Bring the log, the submissions and the rulings so far, while servers go on writing. May be
+        /// repeated, each time for what has come since; the target stays closed until a copy without.
+        #[arg(long)]
+        ahead: bool,
     },
     /// Copy the SQLite database to a file, while the server runs, and check the copy.
     Backup {
@@ -227,7 +231,7 @@ fn main() -> ExitCode {
         Command::Mint(mint) => print_token(&mint),
         Command::Host { command: HostCommand::Call(call) } => call_as_host(&call),
         Command::Webhooks { command } => call_as_host(&command.into_call()),
-        Command::Copy { settings, from, to } => copy(&settings, &from, &to),
+        Command::Copy { settings, from, to, ahead } => copy(&settings, &from, &to, ahead),
         Command::Backup { settings, to } => back_up(&settings, &to),
         Command::Restore { settings, from } => restore(&settings, &from),
         Command::CheckConfig { settings } => check(&settings),
@@ -374,9 +378,10 @@ fn call_as_host(call: &HostCall) -> Result<(), Box<dyn Error>> {
     if (200..300).contains(&status) { Ok(()) } else { Err(format!("status {status}").into()) }
 }
 
-fn copy(settings: &Settings, from: &str, to: &str) -> Result<(), Box<dyn Error>> {
+fn copy(settings: &Settings, from: &str, to: &str, ahead: bool) -> Result<(), Box<dyn Error>> {
     let config = settings.load()?;
-    Ok(moving::copy(from, to, &config.data, &mut std::io::stdout())?)
+    let copy = if ahead { moving::ahead } else { moving::copy };
+    Ok(copy(from, to, &config.data, &mut std::io::stdout())?)
 }
 
 fn back_up(settings: &Settings, to: &Path) -> Result<(), Box<dyn Error>> {

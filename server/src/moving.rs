@@ -27,6 +27,9 @@ pub enum CopyError {
         "{0} tables differ: the target stays closed. Was a server still writing to the source?"
     )]
     Differs(usize),
+    /// What was brought ahead and what it came from are not the same.
+    #[error("{0} tables differ in what never changes: empty the target and begin anew")]
+    DiffersAhead(usize),
 }
 
 /// Copies all data from one store to the other and compares them, as the operator asks for by URLs; files are sought
@@ -37,7 +40,7 @@ pub enum CopyError {
 pub fn copy(from: &str, to: &str, data: &Path, told: &mut dyn Write) -> Result<(), CopyError> {
     let source = Place::of(from, data).ok_or(CopyError::Url("--from"))?;
     let target = Place::of(to, data).ok_or(CopyError::Url("--to"))?;
-    let _locks = locks(&source, &target)?;
+    let _locks = locks(&[&source, &target], &target)?;
     let mut shown = Shown { progress: Progress::new(STYLE), total: 0, done: 0 };
     let compared = moving::copy(&source, &target, SystemClock.now(), &mut shown)?;
     shown.progress.clear();
@@ -51,14 +54,49 @@ pub fn copy(from: &str, to: &str, data: &Path, told: &mut dyn Write) -> Result<(
     Ok(())
 }
 
+/// Brings what only grows ahead of such a copy, while servers go on; as often as anybody likes.
+///
+/// # Errors
+/// [`CopyError`]; nothing is lost, and the same again goes on.
+pub fn ahead(from: &str, to: &str, data: &Path, told: &mut dyn Write) -> Result<(), CopyError> {
+    let source = Place::of(from, data).ok_or(CopyError::Url("--from"))?;
+    let target = Place::of(to, data).ok_or(CopyError::Url("--to"))?;
+    // A server holds the source's folder.
+    let _locks = locks(&[&target], &target)?;
+    let mut shown = Shown { progress: Progress::new(STYLE), total: 0, done: 0 };
+    let brought = moving::ahead(&source, &target, SystemClock.now(), &mut shown)?;
+    shown.progress.clear();
+    let differ = brought.iter().filter(|table| !table.is_same()).count();
+    // Nobody can be told that nobody can be told.
+    if differ > 0 {
+        let _ = writeln!(told, "{}", table(&brought));
+        return Err(CopyError::DiffersAhead(differ));
+    }
+    let rows: u64 = brought.iter().map(|table| table.target.rows).sum();
+    let _ = writeln!(
+        told,
+        "ahead: {} rows are there and were compared; run the same again to bring what has come since, or stop the \
+         servers and run it without --ahead",
+        in_thousands(rows)
+    );
+    Ok(())
+}
+
+/// A number as people read it.
+fn in_thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| if at > 0 && (digits.len() - at).is_multiple_of(3) { "," } else { "" };
+    digits.char_indices().map(|(at, digit)| format!("{}{digit}", comma(at))).collect()
+}
+
 /// Holds the folders of files, as a server on them would.
-fn locks(source: &Place, target: &Place) -> Result<Vec<File>, StartError> {
+fn locks(places: &[&Place], target: &Place) -> Result<Vec<File>, StartError> {
     let folder = |place: &Place| match place {
         Place::Sqlite(file) => file.parent().map(Path::to_owned),
         Place::Postgres(_) => None,
     };
     let mut folders: Vec<PathBuf> = Vec::new();
-    for folder in [folder(source), folder(target)].into_iter().flatten() {
+    for folder in places.iter().filter_map(|place| folder(place)) {
         if matches!(target, Place::Sqlite(file) if file.parent() == Some(&folder)) {
             crate::secrets::make_folder(&folder)?;
         }
@@ -111,5 +149,17 @@ impl Watch for Shown {
         self.done += rows;
         self.progress.message(table);
         self.progress.show(self.done, self.total, format_args!("rows, {table}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_parted_in_thousands() {
+        let of = |number| in_thousands(number);
+        assert_eq!([of(0), of(999), of(1_000)], ["0", "999", "1,000"]);
+        assert_eq!([of(12_345), of(1_203_332)], ["12,345", "1,203,332"]);
     }
 }

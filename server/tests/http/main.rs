@@ -4,6 +4,7 @@
 //! ([`server`]); those about crashes, logs and the command line run the program itself ([`program`]).
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod ahead;
 mod backup;
 mod bad_body;
 mod bindings;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// A server on a database of that kind, with a webhook that nobody answers.
-async fn server_on(make: impl FnOnce(&Path) -> Database) -> Server {
+pub(crate) async fn server_on(make: impl FnOnce(&Path) -> Database) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let database = make(folder.path());
     Server::start_on(folder, database, |config| {
@@ -30,12 +30,12 @@ async fn server_on(make: impl FnOnce(&Path) -> Database) -> Server {
     .await
 }
 
-fn in_file(folder: &Path) -> Database {
+pub(crate) fn in_file(folder: &Path) -> Database {
     Database::file(&folder.join("data/latchkey.db"))
 }
 
 /// Something of everything that is kept.
-async fn furnish(server: &Server) {
+pub(crate) async fn furnish(server: &Server) {
     let school = school(server);
     let users =
         json!([{"id": "ada", "username": "ada", "name": "Ada"}, {"id": "bob"}, {"id": "gone"}]);
@@ -103,7 +103,7 @@ async fn items(caller: &Caller<'_>, path: &str) -> BTreeMap<String, Vec<Value>> 
 }
 
 /// All that hosts can see, and that logins live.
-async fn view(server: &Server) -> Vec<BTreeMap<String, Vec<Value>>> {
+pub(crate) async fn view(server: &Server) -> Vec<BTreeMap<String, Vec<Value>>> {
     let mut seen = Vec::new();
     for caller in [school(server), academy(server)] {
         for path in ["users", "courses", "activities", "enrolments", "submissions", "log"] {
@@ -209,7 +209,7 @@ async fn the_same_kind_keeps_numbers_and_cursors() {
 }
 
 /// A database with a long log, made without a server; its URL.
-async fn long(folder: &Path, entries: i64) -> String {
+pub(crate) async fn long(folder: &Path, entries: i64) -> String {
     let server = server_on(in_file).await;
     server.page().log("first").await.is_done();
     let stopping = server.stop();
@@ -228,9 +228,10 @@ async fn long(folder: &Path, entries: i64) -> String {
 }
 
 /// Copies, and is killed as soon as it says that it is at `at`.
-fn killed_at(from: &str, to: &str, at: &str) {
+pub(crate) fn killed_at(how: &[&str], from: &str, to: &str, at: &str) {
     let mut child = latchkey()
         .args(["copy", "--from", from, "--to", to])
+        .args(how)
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -249,7 +250,7 @@ async fn a_copy_that_is_killed_goes_on() {
     let postgres = Database::postgres();
     let back = Database::file(&folder.path().join("back/latchkey.db"));
     for (from, to) in [(from, &postgres), (postgres.url(), &back)] {
-        killed_at(&from, &to.url(), "copying: 1");
+        killed_at(&[], &from, &to.url(), "copying: 1");
         let there = to.number("SELECT count(*) FROM entries");
         assert!((1..ENTRIES).contains(&there), "{there}");
         // Nobody opens a part for the whole.
@@ -273,8 +274,8 @@ async fn a_copy_that_is_killed_goes_on() {
 }
 
 /// What it says when it refuses.
-fn refusal(from: &str, to: &str) -> String {
-    let done = run(latchkey().args(["copy", "--from", from, "--to", to]));
+pub(crate) fn refusal(how: &[&str], from: &str, to: &str) -> String {
+    let done = run(latchkey().args(["copy", "--from", from, "--to", to]).args(how));
     assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stdout));
     String::from_utf8_lossy(&done.stderr).into_owned()
 }
@@ -286,26 +287,26 @@ async fn what_cannot_be_copied_is_refused_by_name() {
     let at =
         |name: &str| format!("sqlite:{}", folder.path().join(name).join("latchkey.db").display());
     copy(&from, &at("there"));
-    assert!(refusal(&from, &at("there")).contains("holds other data"));
-    assert!(refusal(&from, &from).contains("the same database"));
-    assert!(refusal(&at("nowhere"), &at("a")).contains("no Latchkey database at the source"));
+    assert!(refusal(&[], &from, &at("there")).contains("holds other data"));
+    assert!(refusal(&[], &from, &from).contains("the same database"));
+    assert!(refusal(&[], &at("nowhere"), &at("a")).contains("no Latchkey database at the source"));
     let nowhere = Database::postgres();
-    assert!(refusal(&nowhere.url(), &at("b")).contains("no Latchkey database at the source"));
-    assert!(refusal("mysql://x", &at("c")).contains("--from"));
-    assert!(refusal(&from, "").contains("--to"));
+    assert!(refusal(&[], &nowhere.url(), &at("b")).contains("no Latchkey database at the source"));
+    assert!(refusal(&[], "mysql://x", &at("c")).contains("--from"));
+    assert!(refusal(&[], &from, "").contains("--to"));
     let secret = "postgres://ada:hunter2@127.0.0.1:1/latchkey?connect_timeout=1";
-    let said = refusal(&from, secret);
+    let said = refusal(&[], &from, secret);
     assert!(!said.contains("hunter2"), "{said}");
     // Another version of the schema, at either end.
     let newer = Database::file(&folder.path().join("there/latchkey.db"));
     newer.execute("PRAGMA user_version = 99");
-    assert!(refusal(&at("there"), &at("d")).contains("the source is at schema version 99"));
-    assert!(refusal(&from, &at("there")).contains("the target is at schema version 99"));
+    assert!(refusal(&[], &at("there"), &at("d")).contains("the source is at schema version 99"));
+    assert!(refusal(&[], &from, &at("there")).contains("the target is at schema version 99"));
     // A running server holds its folder.
     let server = server_on(in_file).await;
     let running = server.database().url();
-    assert!(refusal(&running, &at("e")).contains("in use by another latchkey"));
-    assert!(refusal(&from, &running).contains("in use by another latchkey"));
+    assert!(refusal(&[], &running, &at("e")).contains("in use by another latchkey"));
+    assert!(refusal(&[], &from, &running).contains("in use by another latchkey"));
 }
 
 /// A source that is written to after the copy began is found out, and the target stays closed.
@@ -314,8 +315,8 @@ async fn a_source_that_changes_between_two_runs_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let from = long(folder.path(), 60_000).await;
     let to = Database::postgres();
-    killed_at(&from, &to.url(), "copying: 8");
+    killed_at(&[], &from, &to.url(), "copying: 8");
     let source = Database::file(&folder.path().join("long.db"));
     source.execute("DELETE FROM entries WHERE seq = 1000");
-    assert!(refusal(&from, &to.url()).contains("the source has changed"));
+    assert!(refusal(&[], &from, &to.url()).contains("the source has changed"));
 }

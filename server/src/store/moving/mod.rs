@@ -4,12 +4,21 @@
 //! transaction, with a note of how far the copy has come: one that was interrupted goes on there. At the end both
 //! stores are read again and compared table by table, as they are then: so a server that was still
 //! writing to the source is found out.
+//!
+//! The tables that only grow may be brought [`ahead`], while servers go on. A copy into such a target brings the
+//! rest of them, and all others whole.
 
+mod ahead;
+mod changes;
+mod come;
 mod ends;
+mod fill;
 mod table;
 mod translation;
 
-pub(in crate::store) use ends::{PART, Source, Target};
+pub(in crate::store) use changes::CHANGES;
+pub(in crate::store) use come::{Marks, Span};
+pub(in crate::store) use ends::{Former, Kept, Left, PART, Source, Target};
 pub use table::Sum;
 pub(in crate::store) use table::{JOINS, Place as Division, Role, Row, TABLES, Table, Value};
 pub(in crate::store) use translation::Given;
@@ -18,11 +27,12 @@ use super::StoreError;
 use super::open::Place;
 use super::postgres::moving::PostgresEnd;
 use super::sqlite::moving::SqliteEnd;
+use come::{Ahead, Come};
+use fill::{Stretch, fill};
 use latchkey_protocol::Millis;
 use serde::{Deserialize, Serialize};
-use std::sync::mpsc;
 use thiserror::Error;
-use translation::Translation;
+use translation::{Numbering, Translation, Way};
 
 /// What a server says of a database that is not whole yet.
 pub(in crate::store) const UNFINISHED: &str =
@@ -64,6 +74,11 @@ pub enum MoveError {
         "the source has changed since the copy into this target was begun: empty the target and begin anew"
     )]
     Changed,
+    /// A copy has begun with everything at once.
+    #[error(
+        "a copy into this target was begun without --ahead: go on without it, or empty the target"
+    )]
+    BegunWhole,
     /// More than PostgreSQL's numbers have room for.
     #[error("the log has more than 4,294,967,295 numbers, which PostgreSQL's do not hold")]
     TooManyChanges,
@@ -73,7 +88,7 @@ pub enum MoveError {
 }
 
 /// Which kind of store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::store) enum Kind {
     Sqlite,
     Postgres,
@@ -116,14 +131,50 @@ impl Compared {
     }
 }
 
-/// How far a copy has come. Kept in the target.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Come {
-    /// Rows of each table of the source when it was begun.
-    counts: Vec<(String, u64)>,
-    /// The table at which it is, and the last row of the source that was written.
-    table: String,
-    after: Option<Row>,
+/// Both ends of a copy.
+struct Ends<'a> {
+    from: &'a Place,
+    source: Box<dyn Source>,
+    target: Box<dyn Target>,
+    from_kind: Kind,
+    to_kind: Kind,
+    /// What both have.
+    tables: Vec<&'static Table>,
+}
+
+impl<'a> Ends<'a> {
+    fn open(from: &'a Place, to: &'a Place, now: Millis) -> Result<Self, MoveError> {
+        if from == to {
+            return Err(MoveError::Same);
+        }
+        let (source, target) = (source(from)?, target(to, now)?);
+        let tables = TABLES.iter().filter(|table| source.has(table) && target.has(table)).collect();
+        Ok(Self { from, source, target, from_kind: kind(from), to_kind: kind(to), tables })
+    }
+
+    /// The source as it is now.
+    fn source_again(&self) -> Result<Box<dyn Source>, MoveError> {
+        source(self.from)
+    }
+
+    fn growing(&self) -> Vec<&'static Table> {
+        self.tables.iter().copied().filter(|table| table.grows).collect()
+    }
+
+    fn translation(
+        &mut self,
+        tables: &[&'static Table],
+        numbering: &Numbering,
+    ) -> Result<Translation, MoveError> {
+        let way = Way { from: self.from_kind, to: self.to_kind, tables };
+        Translation::between(self.source.as_mut(), self.target.as_mut(), way, numbering)
+    }
+
+    /// How many rows of each of those tables there are.
+    fn counts(&mut self, tables: &[&'static Table]) -> Result<Vec<(String, u64)>, MoveError> {
+        let count = |table: &&'static Table| Ok((table.name.to_owned(), self.source.count(table)?));
+        tables.iter().map(count).collect()
+    }
 }
 
 /// Copies everything; what each table came to. A target in which something differs stays closed to servers.
@@ -136,51 +187,138 @@ pub fn copy(
     now: Millis,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Compared>, MoveError> {
-    if from == to {
-        return Err(MoveError::Same);
-    }
     watch.begin(Phase::Counting, 0, false);
-    let (mut source, mut target) = (source(from)?, target(to, now)?);
-    let tables: Vec<_> =
-        TABLES.iter().filter(|table| source.has(table) && target.has(table)).collect();
-    let mut counts = Vec::new();
-    for table in &tables {
-        counts.push((table.name.to_owned(), source.count(table)?));
+    let mut ends = Ends::open(from, to, now)?;
+    let left = ends.target.begun()?;
+    let come: Option<Come> = left.come.as_deref().map(read_note).transpose()?;
+    if let Some(ahead) = &left.ahead {
+        let ahead = Ahead::read(ahead, ends.from_kind)?;
+        return copy_rest(&mut ends, ahead, come.unwrap_or_default(), watch);
     }
-    let come: Option<Come> = match target.begun()? {
-        None => None,
-        Some(text) => Some(serde_json::from_str(&text).map_err(|_| MoveError::Changed)?),
-    };
+    let tables = ends.tables.clone();
+    let counts = ends.counts(&tables)?;
     if come.as_ref().is_some_and(|come| come.counts != counts) {
         return Err(MoveError::Changed);
     }
-    let translation = Translation::between(source.as_mut(), kind(from), kind(to))?;
-    let total = counts.iter().map(|(_, rows)| rows).sum();
-    watch.begin(Phase::Copying, total, come.is_some());
+    let mut translation = ends.translation(&tables, &Numbering::default())?;
+    let all = come::between(&Marks::new(), &ends.source.upto()?);
+    translation.learn(ends.source.as_mut(), &all)?;
+    let resumed = come.is_some();
     let come = come.unwrap_or(Come { counts, ..Come::default() });
-    fill(source, target.as_mut(), &tables, &translation, come, watch)?;
-    target.settle()?;
+    let rows = write(&mut ends, &tables, &mut translation, come, resumed, watch)?;
+    ends.target.link(&Marks::new())?;
+    ends.target.settle()?;
 
-    watch.begin(Phase::Comparing, total, false);
-    let (mut source, mut written) = (self::source(from)?, target.written()?);
+    let compared = compare(&ends, &tables, &translation, rows, watch)?;
+    if compared.iter().all(Compared::is_same) {
+        ends.target.finish()?;
+    }
+    Ok(compared)
+}
+
+/// Brings what only grows into a target that stays closed, while servers may go on writing to the source; what of it
+/// is there. A [`copy`] brings the rest.
+///
+/// # Errors
+/// [`MoveError`]. What was written stays: the same again goes on.
+pub fn ahead(
+    from: &Place,
+    to: &Place,
+    now: Millis,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Compared>, MoveError> {
+    watch.begin(Phase::Counting, 0, false);
+    let mut ends = Ends::open(from, to, now)?;
+    let left = ends.target.begun()?;
+    let come: Option<Come> = left.come.as_deref().map(read_note).transpose()?;
+    let mut ahead = match (&left.ahead, &come) {
+        (Some(ahead), _) => Ahead::read(ahead, ends.from_kind)?,
+        (None, None) => Ahead::new(ends.from_kind),
+        (None, Some(_)) => return Err(MoveError::BegunWhole),
+    };
+    ahead::check(&mut ends, &ahead)?;
+    let growing = ends.growing();
+    let mut translation = ends.translation(&growing, &ahead.numbering)?;
+    ahead::bring(&mut ends, &mut ahead, &mut translation, come.unwrap_or_default(), watch)
+}
+
+/// Ends what was brought ahead: what has come since, and all tables that do not only grow. Of those nothing is left
+/// of an earlier try, since servers may have gone on after it.
+fn copy_rest(
+    ends: &mut Ends<'_>,
+    mut ahead: Ahead,
+    come: Come,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Compared>, MoveError> {
+    ahead::check(ends, &ahead)?;
+    let mut translation = ends.translation(&ends.tables.clone(), &ahead.numbering)?;
+    let brought = ahead::bring(ends, &mut ahead, &mut translation, come, watch)?;
+    if !brought.iter().all(Compared::is_same) {
+        return Ok(brought);
+    }
+    let others: Vec<_> = ends.tables.iter().copied().filter(|table| !table.grows).collect();
+    ends.target.clear(&others)?;
+    let come = Come { counts: ends.counts(&others)?, ..Come::default() };
+    let rows = write(ends, &others, &mut translation, come, false, watch)?;
+    ends.target.settle()?;
+
+    let mut compared = compare(ends, &others, &translation, rows, watch)?;
+    let (mut source, mut written) = (ends.source_again()?, ends.target.written()?);
+    for Compared { table: name, source: mut was, target: mut is } in brought {
+        // What was compared before cannot have changed; that nothing has gone or come is counted.
+        let Some(table) = table::table(name) else { continue };
+        (was.rows, is.rows) = (source.count(table)?, written.count(table)?);
+        compared.push(Compared { table: name, source: was, target: is });
+    }
+    let place = |it: &Compared| TABLES.iter().position(|table| table.name == it.table);
+    compared.sort_by_key(place);
+    if compared.iter().all(Compared::is_same) {
+        ends.target.finish()?;
+    }
+    Ok(compared)
+}
+
+fn read_note(text: &str) -> Result<Come, MoveError> {
+    serde_json::from_str(text).map_err(|_| MoveError::Changed)
+}
+
+/// Writes those tables whole, from where the copy has come to; how many rows they have.
+fn write(
+    ends: &mut Ends<'_>,
+    tables: &[&'static Table],
+    translation: &mut Translation,
+    mut come: Come,
+    resumed: bool,
+    watch: &mut dyn Watch,
+) -> Result<u64, MoveError> {
+    let stretches: Vec<_> =
+        tables.iter().zip(&come.counts).map(|(table, it)| Stretch::whole(table, it.1)).collect();
+    let rows = stretches.iter().map(|it| it.rows).sum();
+    watch.begin(Phase::Copying, rows, resumed);
+    let (source, target) = (ends.source.as_mut(), ends.target.as_mut());
+    fill(source, ends.from_kind, target, &stretches, translation, &mut come, watch)?;
+    Ok(rows)
+}
+
+/// Reads those tables at both ends, as they are now.
+fn compare(
+    ends: &Ends<'_>,
+    tables: &[&'static Table],
+    translation: &Translation,
+    rows: u64,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Compared>, MoveError> {
+    let (mut source, mut written) = (ends.source_again()?, ends.target.written()?);
+    watch.begin(Phase::Comparing, rows, false);
     let mut compared = Vec::with_capacity(tables.len());
     for table in tables {
-        let (mut was, mut is) = (Sum::default(), Sum::default());
-        each(written.as_mut(), table, |row| {
-            is.add(&row);
-            Ok(())
+        let all = Stretch::whole(table, 0);
+        let same = Translation::Same;
+        let target = all.sum(written.as_mut(), ends.to_kind, &same, &mut |_| ())?;
+        let source = all.sum(source.as_mut(), ends.from_kind, translation, &mut |rows| {
+            watch.done(table.name, rows);
         })?;
-        each_part(source.as_mut(), table, |rows| {
-            watch.done(table.name, rows.len() as u64);
-            rows.into_iter().try_for_each(|row| {
-                was.add(&translation.row(table, row)?);
-                Ok(())
-            })
-        })?;
-        compared.push(Compared { table: table.name, source: was, target: is });
-    }
-    if compared.iter().all(Compared::is_same) {
-        target.finish()?;
+        compared.push(Compared { table: table.name, source, target });
     }
     Ok(compared)
 }
@@ -204,94 +342,4 @@ fn target(place: &Place, now: Millis) -> Result<Box<dyn Target>, MoveError> {
         Place::Sqlite(file) => Box::new(SqliteEnd::target(file)?),
         Place::Postgres(url) => Box::new(PostgresEnd::target(url, now)?),
     })
-}
-
-/// A part that has been read and translated.
-struct Part {
-    table: &'static Table,
-    rows: Vec<Row>,
-    /// The last of them as the source has it.
-    last: Row,
-}
-
-/// Fills the target from where the copy has come to. One thread reads and translates while this one writes.
-fn fill(
-    mut source: Box<dyn Source>,
-    target: &mut dyn Target,
-    tables: &[&'static Table],
-    translation: &Translation,
-    mut come: Come,
-    watch: &mut dyn Watch,
-) -> Result<(), MoveError> {
-    let first = tables.iter().position(|table| table.name == come.table).unwrap_or(0);
-    for (table, (_, rows)) in tables.iter().zip(&come.counts).take(first) {
-        watch.done(table.name, *rows);
-    }
-    let mut after = come.after.take();
-    std::thread::scope(|scope| {
-        let (give, take) = mpsc::sync_channel::<Result<Part, MoveError>>(4);
-        let reader = scope.spawn(move || {
-            for table in &tables[first..] {
-                let mut after = after.take();
-                loop {
-                    let part = read(source.as_mut(), table, after.as_ref(), translation);
-                    match part.transpose() {
-                        None => break,
-                        Some(part) => {
-                            after = part.as_ref().ok().map(|part| part.last.clone());
-                            let failed = part.is_err();
-                            // Nobody takes it any more once writing has failed.
-                            if give.send(part).is_err() || failed {
-                                return;
-                            }
-                        }
-                    }
-                }
-            }
-        });
-        for part in &take {
-            let Part { table, rows, last } = part?;
-            table.name.clone_into(&mut come.table);
-            come.after = Some(last);
-            let text = serde_json::to_string(&come).map_err(|_| MoveError::Changed)?;
-            target.write(table, &rows, &text)?;
-            watch.done(table.name, rows.len() as u64);
-        }
-        reader.join().map_err(|_| MoveError::Reader)
-    })
-}
-
-fn read(
-    source: &mut dyn Source,
-    table: &'static Table,
-    after: Option<&Row>,
-    translation: &Translation,
-) -> Result<Option<Part>, MoveError> {
-    let rows = source.rows(table, after)?;
-    let Some(last) = rows.last().cloned() else { return Ok(None) };
-    let rows = rows.into_iter().map(|row| translation.row(table, row));
-    Ok(Some(Part { table, rows: rows.collect::<Result<_, _>>()?, last }))
-}
-
-fn each_part(
-    source: &mut dyn Source,
-    table: &Table,
-    mut with: impl FnMut(Vec<Row>) -> Result<(), MoveError>,
-) -> Result<(), MoveError> {
-    let mut after = None;
-    loop {
-        let rows = source.rows(table, after.as_ref())?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Some(last.clone());
-        with(rows)?;
-    }
-}
-
-/// Every row of a table, in the order of its key.
-fn each(
-    source: &mut dyn Source,
-    table: &Table,
-    mut with: impl FnMut(Row) -> Result<(), MoveError>,
-) -> Result<(), MoveError> {
-    each_part(source, table, |rows| rows.into_iter().try_for_each(&mut with))
 }

@@ -71,6 +71,8 @@ pub(in crate::store) struct Table {
     pub(in crate::store) place: Place,
     /// How many of the first columns are its primary key, after the place.
     pub(in crate::store) key: usize,
+    /// Whether rows are only ever added, each with a greater `seq` than all before it in its strand.
+    pub(in crate::store) grows: bool,
     pub(in crate::store) columns: &'static [(&'static str, Role)],
 }
 
@@ -90,11 +92,13 @@ impl Table {
 }
 
 macro_rules! table {
-    ($name:literal in $place:ident by $key:literal: $($column:ident $role:ident),+ $(,)?) => {
+    ($name:literal in $place:ident by $key:literal $($grows:ident)?:
+     $($column:ident $role:ident),+ $(,)?) => {
         Table {
             name: $name,
             place: Place::$place,
             key: $key,
+            grows: !<[&str]>::is_empty(&[$(stringify!($grows))?]),
             columns: &[$((stringify!($column), Role::$role)),+],
         }
     };
@@ -124,16 +128,16 @@ pub(in crate::store) static TABLES: &[Table] = &[
     table!("keys" in Strand by 1: id Bytes, activity Activity, user User, grant Grant, attempt Int,
         session Text, rotating Bool, created_at Int, ends_at Int, hi Int, branch Branch,
         prev_branch Branch, advanced_at Int, revoked_at Int, revoked_for Text),
-    table!("entries" in Strand by 1: seq Change, activity Activity, user User, kind Small, attempt Int,
+    table!("entries" in Strand by 1 grows: seq Change, activity Activity, user User, kind Small, attempt Int,
         at Int, client_at Int, event Text, data Text),
     table!("joins" in Strand by 2: activity Activity, user User),
-    table!("submissions" in Strand by 1: seq Change, activity Activity, user User, attempt Int,
+    table!("submissions" in Strand by 1 grows: seq Change, activity Activity, user User, attempt Int,
         score Real, max Real, comment Text, progress Text, grading Text, sequence Int, key Bytes, at Int,
         client_at Int, clears Bool),
     table!("standings" in Strand by 2: activity Activity, user User, max Real, count Int, sum Real,
         highest Real, first Real, first_sequence Int, latest Real, latest_sequence Int, override Real,
         comment Text, progress Text, last Change, updated_at Int, ruling Change),
-    table!("rulings" in Strand by 1: seq Change, activity Activity, user User, kind Text,
+    table!("rulings" in Strand by 1 grows: seq Change, activity Activity, user User, kind Text,
         submission Change, score Real, max Real, feedback Text, scale Text, reason Text, by Text, at Int),
     table!("voids" in Strand by 1: submission Change, activity Activity, ruling Change),
     table!("resets" in Strand by 2: activity Activity, user User, upto Change, at Int),
@@ -153,7 +157,7 @@ pub(in crate::store) fn table(name: &str) -> Option<&'static Table> {
 }
 
 /// What the rows of a table come to, in whatever order they are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     /// How many there are.
     pub rows: u64,
@@ -182,6 +186,12 @@ impl Sum {
         self.rows += 1;
         self.hashes = self.hashes.wrapping_add(u128::from_be_bytes(first));
     }
+
+    /// Of the rows of both.
+    pub(in crate::store) fn and(self, other: Self) -> Self {
+        let hashes = self.hashes.wrapping_add(other.hashes);
+        Self { rows: self.rows + other.rows, hashes }
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +217,7 @@ mod tests {
             for other in &rows[..at] {
                 assert_ne!(of(&[one]), of(&[other]), "{one:?} {other:?}");
                 assert_eq!(of(&[one, other]), of(&[other, one]));
+                assert_eq!(of(&[one]).and(of(&[other])), of(&[one, other]));
                 assert_ne!(of(&[one, one]), of(&[one, other]), "not what cancels out");
             }
         }
@@ -234,6 +245,10 @@ mod tests {
                     );
                 }
             }
+            // What grows is told by its strand and its number alone.
+            let numbered = table.columns[0] == ("seq", Role::Change);
+            assert_eq!(table.grows, numbered, "{}", table.name);
+            assert!(!table.grows || (table.key, table.place) == (1, Place::Strand));
             // What has a strand or changes is placed by its activity.
             let placed = table.place != Place::Strand
                 || table.columns.iter().any(|(_, role)| *role == Role::Activity);

@@ -3,17 +3,20 @@
 //! To PostgreSQL a number of the log becomes, by arithmetic, one of the activity's strand and of the month in
 //! which it was given. To SQLite the numbers of all strands are merged by time into one sequence. Either way
 //! the order within an activity stays, and the same source always gives the same numbers: an interrupted copy
-//! goes on where it was.
+//! goes on where it was. What was brought ahead keeps its numbers while the source grows: those that depend on
+//! what else there was are kept in the target.
 
-use super::ends::Source;
+use super::changes::Changes;
+use super::come::Span;
+use super::ends::{Kept, Source, Target};
 use super::table::{Role, Row, Table, Value, table};
 use super::{Kind, MoveError};
-use crate::store::postgres::numbers::{first_of, host_of, month, named, number, seq, strand_of};
+use crate::store::postgres::numbers::{host_of, named, number, strand_of};
 use crate::store::{Done, StoreError};
 use latchkey_protocol::Millis;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 /// A number that was given to a change.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +27,16 @@ pub(in crate::store) struct Given {
     pub(in crate::store) at: Millis,
 }
 
+/// Up to where changes have been numbered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::store) struct Numbering {
+    /// To PostgreSQL: from which number on which month is the one of the numbers.
+    pub(super) months: Vec<(i64, i64)>,
+    /// To SQLite: the last number.
+    pub(super) last: i64,
+}
+
 /// What becomes of numbers.
-#[derive(Debug)]
 pub(in crate::store) enum Translation {
     /// Both ends are of one kind.
     Same,
@@ -34,46 +45,86 @@ pub(in crate::store) enum Translation {
 }
 
 /// Old numbers and new ones.
-#[derive(Debug)]
 pub(in crate::store) struct Numbers {
     ids: HashMap<Role, HashMap<i64, i64>>,
+    /// Those of them that no earlier run has kept.
+    fresh: Vec<Kept>,
     grants: Vec<(Value, Value)>,
     changes: Changes,
 }
 
-/// How the numbers of changes change.
-#[derive(Debug)]
-enum Changes {
-    /// The month in which numbers from this one on were given.
-    ByMonth(Vec<(i64, i64)>),
-    /// Of each strand the numbers, rising, and what becomes of each.
-    Merged(BTreeMap<i64, Vec<(i64, i64)>>),
+/// How a copy is made: from which kind to which, and of what.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) from: Kind,
+    pub(super) to: Kind,
+    pub(super) tables: &'a [&'static Table],
+}
+
+impl Way<'_> {
+    /// Whether something that is moved has numbers of that role.
+    fn needs(&self, role: Role) -> bool {
+        self.tables.iter().any(|table| table.columns.iter().any(|(_, it)| *it == role))
+    }
 }
 
 impl Translation {
-    /// Reads from the source what it takes to translate its numbers.
-    pub(in crate::store) fn between(
+    /// Reads what it takes to translate the numbers of that way's tables; changes are learnt later.
+    pub(super) fn between(
         source: &mut dyn Source,
-        from: Kind,
-        to: Kind,
+        target: &mut dyn Target,
+        way: Way<'_>,
+        numbering: &Numbering,
     ) -> Result<Self, MoveError> {
-        if from == to {
+        if way.from == way.to {
             return Ok(Self::Same);
         }
-        let to_postgres = to == Kind::Postgres;
-        let mut numbers = Numbers {
-            ids: HashMap::new(),
-            grants: grants(source, to_postgres)?,
-            changes: if to_postgres { by_month(source)? } else { merged(source)? },
-        };
-        for name in ["users", "courses", "sections", "activities", "enrolments", "webhooks"] {
-            numbers.name(source, name, to_postgres)?;
+        let to_postgres = way.to == Kind::Postgres;
+        let grants = if way.needs(Role::Grant) { grants(source, to_postgres)? } else { Vec::new() };
+        let changes = Changes::after(numbering, to_postgres, target.former()?);
+        let mut numbers = Numbers { ids: HashMap::new(), fresh: Vec::new(), grants, changes };
+        let named = ["users", "courses", "sections", "activities", "enrolments", "webhooks"];
+        for table in named.into_iter().filter_map(table) {
+            if way.needs(table.columns[0].1) {
+                let kept = target.kept(table.name)?.into_iter().collect();
+                numbers.name(source, table, kept, to_postgres)?;
+            }
         }
         Ok(Self::Other(Box::new(numbers)))
     }
 
+    /// Numbers of what tables that grow refer to, if no earlier run has kept them.
+    pub(super) fn fresh(&self, tables: &[&'static Table]) -> Vec<Kept> {
+        let Self::Other(numbers) = self else { return Vec::new() };
+        let role = |of| table(of).map(|table| table.columns[0].1);
+        let referred = |of| {
+            tables.iter().any(|table| table.columns.iter().any(|(_, it)| role(of) == Some(*it)))
+        };
+        numbers.fresh.iter().copied().filter(|kept| referred(kept.of)).collect()
+    }
+
+    /// Learns the changes in these spans; those that have to be kept.
+    pub(super) fn learn(
+        &mut self,
+        source: &mut dyn Source,
+        spans: &[Span],
+    ) -> Result<Vec<Kept>, MoveError> {
+        match self {
+            Self::Same => Ok(Vec::new()),
+            Self::Other(numbers) => numbers.changes.learn(source, spans),
+        }
+    }
+
+    /// Up to where it has numbered changes.
+    pub(super) fn numbering(&self) -> Numbering {
+        match self {
+            Self::Same => Numbering::default(),
+            Self::Other(numbers) => numbers.changes.numbering(),
+        }
+    }
+
     /// The row as it is to stand at the other end.
-    pub(in crate::store) fn row(&self, table: &Table, row: Row) -> Result<Row, MoveError> {
+    pub(super) fn row(&self, table: &Table, row: Row) -> Result<Row, MoveError> {
         match self {
             Self::Same => Ok(row),
             Self::Other(numbers) => numbers.row(table, row),
@@ -82,24 +133,29 @@ impl Translation {
 }
 
 impl Numbers {
-    /// Gives new numbers to all rows of a table.
+    /// Gives new numbers to all rows of a table. Those that were kept stay, and whatever comes later comes after them.
     fn name(
         &mut self,
         source: &mut dyn Source,
-        name: &'static str,
+        table: &'static Table,
+        kept: HashMap<i64, i64>,
         to_postgres: bool,
     ) -> Result<(), MoveError> {
-        let Some(table) = table(name) else { return Ok(()) };
         let (_, role) = table.columns[0];
         let mut ids = HashMap::new();
+        let mut last = kept.values().copied().max().unwrap_or(0);
         let text = |row: &Row, column| match table.at(column).and_then(|at| row.get(at)) {
             Some(Value::Text(text)) => text.clone(),
             _ => String::new(),
         };
-        super::each(source, table, |row| {
+        super::fill::each(source, table, |row| {
             let old = table.number(&row, "id").unwrap_or_default();
+            let former = kept.get(&old).copied();
             let new = if !to_postgres {
-                ids.len() as i64 + 1
+                former.unwrap_or_else(|| {
+                    last += 1;
+                    last
+                })
             } else if role == Role::Webhook {
                 named(table.number(&row, "host").unwrap_or_default(), &text(&row, "name"))
             } else {
@@ -109,6 +165,11 @@ impl Numbers {
                 };
                 number(host, old, &text(&row, "key"))
             };
+            match former {
+                None => self.fresh.push(Kept { of: table.name, strand: 0, old, new }),
+                Some(former) if former != new => return Err(MoveError::Changed),
+                Some(_) => {}
+            }
             ids.insert(old, new);
             Ok(())
         })?;
@@ -156,23 +217,13 @@ impl Numbers {
         Ok(row)
     }
 
-    /// The new number of a change of that activity (by its old number). Of one that is gone, that of the last before
-    /// it.
+    /// The new number of a change of that activity (by its old number).
     fn change(&self, activity: Option<i64>, old: i64) -> Result<i64, MoveError> {
-        match &self.changes {
-            Changes::ByMonth(months) => {
-                let strand = strand_of(self.id(Role::Activity, activity)?);
-                let at = months.partition_point(|(from, _)| *from <= old);
-                let month = at.checked_sub(1).map_or(0, |at| months[at].1);
-                Ok(seq(strand, first_of(month) + old))
-            }
-            Changes::Merged(strands) => {
-                let strand = strand_of(activity.unwrap_or_default());
-                let known = strands.get(&strand).map_or(&[][..], Vec::as_slice);
-                let at = known.partition_point(|(seq, _)| *seq <= old);
-                Ok(at.checked_sub(1).map_or(0, |at| known[at].1))
-            }
-        }
+        let to = match &self.changes {
+            Changes::ByMonth(_) => strand_of(self.id(Role::Activity, activity)?),
+            Changes::Merged(_) => 0,
+        };
+        self.changes.new_number(strand_of(activity.unwrap_or_default()), to, old)
     }
 
     /// A saved result, with the new numbers of what it tells.
@@ -203,7 +254,7 @@ fn lost(what: &str) -> MoveError {
 fn grants(source: &mut dyn Source, to_postgres: bool) -> Result<Vec<(Value, Value)>, MoveError> {
     let mut grants = Vec::new();
     let Some(table) = table("grants") else { return Ok(grants) };
-    super::each(source, table, |row| {
+    super::fill::each(source, table, |row| {
         let [old, Value::Text(text)] = &row[..] else { return Err(lost("the text of a grant")) };
         let new = if to_postgres {
             Value::Bytes(Sha256::digest(text.as_bytes())[..16].to_vec())
@@ -216,56 +267,17 @@ fn grants(source: &mut dyn Source, to_postgres: bool) -> Result<Vec<(Value, Valu
     Ok(grants)
 }
 
-/// From which number on which month is the one of the numbers. A clock that was set back does not turn the month
-/// back.
-fn by_month(source: &mut dyn Source) -> Result<Changes, MoveError> {
-    let mut months: Vec<(i64, i64)> = Vec::new();
-    source.given(&mut |given| {
-        let month = month(given.at);
-        if months.last().is_none_or(|(_, last)| *last < month) {
-            months.push((given.seq, month));
-        }
-        // Numbers of a month have 32 bits.
-        if given.seq >> 32 != 0 {
-            return Err(MoveError::TooManyChanges);
-        }
-        Ok(())
-    })?;
-    Ok(Changes::ByMonth(months))
-}
-
-/// All strands as one sequence: each in its own order, and of their next ones always the oldest.
-fn merged(source: &mut dyn Source) -> Result<Changes, MoveError> {
-    let mut strands: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
-    source.given(&mut |given| {
-        let strand = strands.entry(given.strand).or_default();
-        // An entry and its submission have one number.
-        if strand.last().is_none_or(|(seq, _)| *seq < given.seq) {
-            strand.push((given.seq, given.at));
-        }
-        Ok(())
-    })?;
-    let mut next: BinaryHeap<_> =
-        strands.iter().map(|(strand, all)| Reverse((all[0].1, *strand, 0_usize))).collect();
-    let mut last = 0;
-    while let Some(Reverse((_, strand, at))) = next.pop() {
-        let Some(all) = strands.get_mut(&strand) else { continue };
-        last += 1;
-        // The time has been used; the new number takes its place.
-        all[at].1 = last;
-        if let Some((_, time)) = all.get(at + 1) {
-            next.push(Reverse((*time, strand, at + 1)));
-        }
-    }
-    Ok(Changes::Merged(strands))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::store::moving::come::Marks;
+    use crate::store::moving::ends::Former;
 
-    /// Nothing but numbers of changes.
-    struct Numbered(Vec<Given>);
+    /// A source of one table and of numbers of changes.
+    pub(in crate::store::moving) struct Numbered {
+        rows: Vec<Row>,
+        given: Vec<Given>,
+    }
 
     impl Source for Numbered {
         fn has(&self, _: &Table) -> bool {
@@ -276,71 +288,98 @@ mod tests {
             Ok(0)
         }
 
-        fn rows(&mut self, _: &Table, _: Option<&Row>) -> Result<Vec<Row>, MoveError> {
+        fn rows(&mut self, _: &Table, after: Option<&Row>) -> Result<Vec<Row>, MoveError> {
+            Ok(if after.is_some() { Vec::new() } else { self.rows.clone() })
+        }
+
+        fn upto(&mut self) -> Result<Marks, MoveError> {
+            Ok(Marks::new())
+        }
+
+        fn counts(&mut self, _: &Table, _: &[Span]) -> Result<Marks, MoveError> {
+            Ok(Marks::new())
+        }
+
+        fn grown(&mut self, _: &Table, _: Span, _: usize) -> Result<Vec<Row>, MoveError> {
             Ok(Vec::new())
         }
 
         fn given(
             &mut self,
+            span: Span,
             each: &mut dyn FnMut(Given) -> Result<(), MoveError>,
         ) -> Result<(), MoveError> {
-            self.0.iter().copied().try_for_each(each)
+            let within = |given: &&Given| {
+                given.strand == span.strand && given.seq > span.past && given.seq <= span.upto
+            };
+            self.given.iter().filter(within).copied().try_for_each(each)
         }
     }
 
-    fn source(given: &[(i64, i64, Millis)]) -> Numbered {
-        Numbered(given.iter().map(|&(strand, seq, at)| Given { strand, seq, at }).collect())
+    /// Numbers of changes.
+    pub(in crate::store::moving) fn source(given: &[(i64, i64, Millis)]) -> Numbered {
+        let given = given.iter().map(|&(strand, seq, at)| Given { strand, seq, at }).collect();
+        Numbered { rows: Vec::new(), given }
     }
 
-    fn numbers(changes: Changes, activities: &[(i64, i64)]) -> Numbers {
-        let ids = HashMap::from([(Role::Activity, activities.iter().copied().collect())]);
-        Numbers { ids, grants: Vec::new(), changes }
+    fn numbers(to_postgres: bool) -> Numbers {
+        let changes = Changes::after(&Numbering::default(), to_postgres, None::<Box<dyn Former>>);
+        Numbers { ids: HashMap::new(), fresh: Vec::new(), grants: Vec::new(), changes }
     }
 
-    const NOVEMBER: Millis = 1_795_000_000_000;
-    const DECEMBER: Millis = 1_796_083_200_000;
+    fn users(ids: &[i64]) -> Numbered {
+        let user = |id: &i64| {
+            let table = table("users").unwrap();
+            let mut row = vec![Value::Null; table.columns.len()];
+            row[0] = Value::Int(*id);
+            row[1] = Value::Int(1);
+            row[2] = Value::Text(format!("u{id}"));
+            row
+        };
+        Numbered { rows: ids.iter().map(user).collect(), given: Vec::new() }
+    }
+
+    /// What the users come to, and what a run would keep.
+    fn named_users(ids: &[i64], kept: &[Kept], to_postgres: bool) -> (Vec<i64>, Vec<Kept>) {
+        let mut numbers = numbers(to_postgres);
+        let table = table("users").unwrap();
+        let kept = kept.iter().map(|it| (it.old, it.new)).collect();
+        numbers.name(&mut users(ids), table, kept, to_postgres).unwrap();
+        let new = ids.iter().map(|id| numbers.id(Role::User, Some(*id)).unwrap());
+        (new.collect(), numbers.fresh)
+    }
 
     #[test]
-    fn a_clock_that_was_set_back_does_not_turn_the_month_back() {
-        let times = [(0, 1, NOVEMBER), (0, 5, DECEMBER), (0, 6, NOVEMBER), (0, 9, DECEMBER)];
-        let changes = by_month(&mut source(&times)).unwrap();
-        let quiz = number(1, 3, "quiz");
-        let numbers = numbers(changes, &[(3, quiz)]);
-        let new = |old| numbers.change(Some(3), old).unwrap();
-        let all: Vec<_> = [1, 4, 5, 6, 9, 10].map(new).into();
-        assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
-        let expected =
-            |month: Millis, old| seq(strand_of(quiz), first_of(super::month(month)) + old);
-        assert_eq!(all[1], expected(NOVEMBER, 4));
-        assert_eq!(all[3], expected(DECEMBER, 6), "the clock said November again");
-        assert!(numbers.change(Some(4), 1).is_err(), "an activity that is not there");
-        let most = (1_i64 << 32) - 1;
-        assert!(by_month(&mut source(&[(0, most, NOVEMBER)])).is_ok());
-        assert!(by_month(&mut source(&[(0, most + 1, NOVEMBER)])).is_err());
+    fn users_who_come_later_have_later_numbers_wherever_they_stand() {
+        let (first, mut kept) = named_users(&[160, 320], &[], false);
+        assert_eq!(first, [1, 2]);
+        // A server that was given a block of numbers earlier uses them later.
+        let (then, fresh) = named_users(&[16, 160, 240, 320, 400], &kept, false);
+        assert_eq!(then, [3, 1, 4, 2, 5]);
+        assert_eq!(fresh.iter().map(|it| it.old).collect::<Vec<_>>(), [16, 240, 400]);
+        kept.extend(fresh);
+        assert_eq!(named_users(&[16, 160, 240, 320, 400], &kept, false), (then, Vec::new()));
     }
 
     #[test]
-    fn strands_are_merged_by_time_and_each_keeps_its_order() {
-        // An entry and its submission come twice; a clock was set back within the second strand.
-        let times =
-            [(16, 160, 1), (16, 176, 5), (16, 176, 5), (17, 161, 2), (17, 177, 9), (17, 193, 3)];
-        let changes = merged(&mut source(&times)).unwrap();
-        let numbers = numbers(changes, &[]);
-        let (first, second) = (1 << 36, (1 << 36) + 1);
-        let new = |activity, old| numbers.change(Some(activity), old).unwrap();
-        assert_eq!([new(first, 160), new(second, 161), new(first, 176)], [1, 2, 3]);
-        assert_eq!([new(second, 177), new(second, 193)], [4, 5]);
-        // What is gone stands for all before it.
-        assert_eq!((new(first, 175), new(first, 159), new(first, i64::MAX)), (1, 0, 3));
+    fn a_number_that_would_be_another_now_is_found_out() {
+        let (first, mut kept) = named_users(&[1, 2], &[], true);
+        assert_eq!(named_users(&[1, 2, 3], &kept, true).0[..2], first);
+        kept[1].new += 16;
+        let kept = kept.iter().map(|it| (it.old, it.new)).collect();
+        let told = numbers(true).name(&mut users(&[1, 2]), table("users").unwrap(), kept, true);
+        assert!(matches!(told, Err(MoveError::Changed)));
     }
 
     #[test]
     fn saved_results_name_the_new_numbers() {
-        let changes = merged(&mut source(&[(16, 160, 1), (16, 176, 2)])).unwrap();
-        let numbers = numbers(changes, &[]);
+        let mut numbers = numbers(false);
+        let span = Span { strand: 16, past: 0, upto: 176 };
+        numbers.changes.learn(&mut source(&[(16, 160, 1), (16, 176, 2)]), &[span]).unwrap();
         let new = |text: &str| numbers.outcome(Some(1 << 36), text).unwrap();
         assert_eq!(new("176"), "2");
         assert_eq!(new(r#"{"Appended":[160,176]}"#), r#"{"Appended":[1,2]}"#);
         assert!(numbers.outcome(Some(1 << 36), "nonsense").is_err());
+        assert!(numbers.id(Role::Activity, Some(4)).is_err(), "an activity that is not there");
     }
 }

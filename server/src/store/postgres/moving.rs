@@ -1,30 +1,45 @@
 //! A PostgreSQL database as an end of a copy.
 
+mod growth;
+mod settle;
+mod values;
+
 use super::migrate::{MIGRATIONS, migrate};
-use super::numbers::{STRANDS, beginning_of, count_of, host_of, month_of, strand_of, strands_of};
+use super::numbers::{STRANDS, beginning_of, host_of, month_of, strand_of};
 use super::{connect, months, sql};
 use crate::store::StoreError;
 use crate::store::moving::{
-    Division, Given, MoveError, PART, Role, Row, Source, TABLES, Table, Target, UNFINISHED, Value,
+    Division, Former, Given, Kept, Left, Marks, MoveError, PART, Row, Source, Span, TABLES, Table,
+    Target, UNFINISHED, Value,
 };
-use bytes::BytesMut;
 use deadpool_postgres::{Client, Pool, Transaction};
 use latchkey_protocol::Millis;
 use std::collections::HashSet;
-use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{ToSql, Type};
+use values::kind;
 
 /// Nothing here is a call that somebody waits for.
 const SETTINGS: &str = "SET statement_timeout = 0; SET lock_timeout = 0;
     SET idle_in_transaction_session_timeout = 0";
 /// All that is read is of one moment.
 const MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// Where a copy notes how far it has come.
-const NOTE: &str = "CREATE TABLE moving (one BIGINT PRIMARY KEY, come TEXT NOT NULL)";
-/// Rows fetched at once where there are very many small ones.
-const FETCH: i64 = 50_000;
+/// Where a copy notes how far it has come. One that was begun by an older program has the first only.
+const NOTES: &str = "
+    CREATE TABLE IF NOT EXISTS moving (one BIGINT PRIMARY KEY, come TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS moving_ahead (one BIGINT PRIMARY KEY, note TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS moving_numbers (
+      of     TEXT NOT NULL,
+      strand BIGINT NOT NULL,
+      old    BIGINT NOT NULL,
+      new    BIGINT NOT NULL,
+      PRIMARY KEY (of, strand, old)
+    )";
+const COME: &str = "INSERT INTO moving VALUES (1, $1)
+    ON CONFLICT (one) DO UPDATE SET come = excluded.come";
+const AHEAD: &str = "INSERT INTO moving_ahead VALUES (1, $1)
+    ON CONFLICT (one) DO UPDATE SET note = excluded.note";
 
 /// An end of a copy.
 pub(in crate::store) struct PostgresEnd {
@@ -78,6 +93,19 @@ impl PostgresEnd {
             Ok::<_, StoreError>(client)
         })?;
         Ok(Self { client, url: url.to_owned(), months: HashSet::new(), runtime })
+    }
+
+    /// Rows as their values.
+    fn read(&self, sql: &str, values: sql::Values<'_>) -> Result<Vec<Row>, StoreError> {
+        let rows = self.runtime.block_on(sql::rows(&self.client, sql, values))?;
+        let row = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
+        Ok(rows.iter().map(row).collect::<Result<_, tokio_postgres::Error>>()?)
+    }
+
+    /// The one text of a table that holds a note.
+    fn note_in(&self, sql: &str) -> Result<Option<String>, StoreError> {
+        let note = self.runtime.block_on(sql::row(&self.client, sql, &[]))?;
+        Ok(note.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// How many migrations it has seen; `None` if it is no database of ours.
@@ -157,17 +185,6 @@ fn kept(table: &Table) -> Vec<usize> {
     (0..table.columns.len()).filter(|at| !gone(table.columns[*at].0)).collect()
 }
 
-fn kind(role: Role) -> Type {
-    match role {
-        Role::Small => Type::INT2,
-        Role::Real => Type::FLOAT8,
-        Role::Bool => Type::BOOL,
-        Role::Text | Role::Outcome => Type::TEXT,
-        Role::Bytes | Role::Grant => Type::BYTEA,
-        _ => Type::INT8,
-    }
-}
-
 /// The columns by which a row is placed here and its values: before the key, and of no other backend.
 fn place(table: &Table, row: &Row) -> Vec<(&'static str, Value)> {
     let number = |name| table.number(row, name).unwrap_or_default();
@@ -207,51 +224,6 @@ fn key(table: &Table, row: Option<&Row>) -> (Vec<String>, Vec<Value>) {
     (names, values)
 }
 
-impl ToSql for Value {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Int(number) if *kind == Type::BOOL => (*number != 0).to_sql(kind, out),
-            Self::Int(number) if *kind == Type::INT2 => i16::try_from(*number)?.to_sql(kind, out),
-            Self::Int(number) => number.to_sql(kind, out),
-            Self::Real(number) => number.to_sql(kind, out),
-            Self::Text(text) => text.to_sql(kind, out),
-            Self::Bytes(bytes) => bytes.to_sql(kind, out),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl FromSql<'_> for Value {
-    fn from_sql(kind: &Type, raw: &[u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(match *kind {
-            Type::INT8 => Self::Int(i64::from_sql(kind, raw)?),
-            Type::INT2 => Self::Int(i16::from_sql(kind, raw)?.into()),
-            Type::BOOL => Self::Int(bool::from_sql(kind, raw)?.into()),
-            Type::FLOAT8 => Self::Real(f64::from_sql(kind, raw)?),
-            Type::BYTEA => Self::Bytes(raw.to_vec()),
-            _ => Self::Text(String::from_sql(kind, raw)?),
-        })
-    }
-
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Self::Null)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
 impl Source for PostgresEnd {
     fn has(&self, _: &Table) -> bool {
         true
@@ -278,36 +250,40 @@ impl Source for PostgresEnd {
         );
         let values: Vec<&(dyn ToSql + Sync)> =
             values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let rows = self.runtime.block_on(sql::rows(&self.client, &sql, &values))?;
-        let row = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
-        let rows: Result<_, tokio_postgres::Error> = rows.iter().map(row).collect();
-        Ok(rows.map_err(StoreError::from)?)
+        Ok(self.read(&sql, &values)?)
+    }
+
+    fn upto(&mut self) -> Result<Marks, MoveError> {
+        Ok(self.runtime.block_on(growth::upto(&self.client))?)
+    }
+
+    fn counts(&mut self, table: &Table, spans: &[Span]) -> Result<Marks, MoveError> {
+        Ok(self.runtime.block_on(growth::counts(&self.client, table, spans))?)
+    }
+
+    fn grown(&mut self, table: &Table, span: Span, most: usize) -> Result<Vec<Row>, MoveError> {
+        let read: Vec<_> = table.columns.iter().map(|(name, _)| read_as(table, name)).collect();
+        let sql = format!(
+            "SELECT {} FROM {} t
+             WHERE t.strand = $1 AND t.seq > $2 AND t.seq <= $3 ORDER BY t.seq LIMIT $4",
+            read.join(", "),
+            table.name
+        );
+        Ok(self.read(&sql, &[&span.strand, &span.past, &span.upto, &(most as i64)])?)
     }
 
     fn given(
         &mut self,
+        mut span: Span,
         each: &mut dyn FnMut(Given) -> Result<(), MoveError>,
     ) -> Result<(), MoveError> {
-        let declare = "DECLARE given NO SCROLL CURSOR FOR
-            SELECT strand, seq, at FROM entries UNION ALL
-            SELECT strand, seq, at FROM submissions UNION ALL
-            SELECT strand, seq, at FROM rulings ORDER BY 1, 2";
-        let run = |sql: &str| self.runtime.block_on(self.client.batch_execute(sql));
-        run(declare).map_err(StoreError::from)?;
-        let fetch = format!("FETCH {FETCH} FROM given");
         loop {
-            let rows = self.runtime.block_on(sql::rows(&self.client, &fetch, &[]))?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in &rows {
-                let get = || -> Result<_, tokio_postgres::Error> {
-                    Ok(Given { strand: row.try_get(0)?, seq: row.try_get(1)?, at: row.try_get(2)? })
-                };
-                each(get().map_err(StoreError::from)?)?;
-            }
+            let given = self.runtime.block_on(growth::given(&self.client, span))?;
+            let Some(last) = given.last() else { return Ok(()) };
+            // What has the same number as the last has been told by that.
+            span.past = last.seq;
+            given.into_iter().try_for_each(&mut *each)?;
         }
-        Ok(run("CLOSE given").map_err(StoreError::from)?)
     }
 }
 
@@ -316,12 +292,14 @@ impl Target for PostgresEnd {
         Source::has(self, table)
     }
 
-    fn begun(&mut self) -> Result<Option<String>, MoveError> {
+    fn begun(&mut self) -> Result<Left, MoveError> {
         let filled = self.runtime.block_on(is_being_filled(&self.client))?;
         if filled {
-            let come = sql::row(&self.client, "SELECT come FROM moving", &[]);
-            let come = self.runtime.block_on(come)?;
-            return Ok(come.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)?);
+            self.runtime.block_on(self.client.batch_execute(NOTES)).map_err(StoreError::from)?;
+            return Ok(Left {
+                come: self.note_in("SELECT come FROM moving")?,
+                ahead: self.note_in("SELECT note FROM moving_ahead")?,
+            });
         }
         for table in TABLES {
             let any = format!("SELECT 1 FROM {} LIMIT 1", name(table).0);
@@ -329,8 +307,40 @@ impl Target for PostgresEnd {
                 return Err(MoveError::NotEmpty(table.name));
             }
         }
-        self.runtime.block_on(self.client.batch_execute(NOTE)).map_err(StoreError::from)?;
+        self.runtime.block_on(self.client.batch_execute(NOTES)).map_err(StoreError::from)?;
+        Ok(Left::default())
+    }
+
+    fn note(&mut self, ahead: &str, come: &str) -> Result<(), MoveError> {
+        let client = &mut self.client;
+        Ok(self.runtime.block_on(async {
+            let transaction = client.transaction().await?;
+            sql::run(&transaction, COME, &[&come]).await?;
+            sql::run(&transaction, AHEAD, &[&ahead]).await?;
+            transaction.commit().await?;
+            Ok::<_, StoreError>(())
+        })?)
+    }
+
+    fn keep(&mut self, numbers: &[Kept]) -> Result<(), MoveError> {
+        Ok(self.runtime.block_on(growth::keep(&self.client, numbers))?)
+    }
+
+    fn kept(&mut self, of: &'static str) -> Result<Vec<(i64, i64)>, MoveError> {
+        Ok(self.runtime.block_on(growth::kept(&self.client, of))?)
+    }
+
+    fn former(&self) -> Result<Option<Box<dyn Former>>, MoveError> {
         Ok(None)
+    }
+
+    fn clear(&mut self, tables: &[&'static Table]) -> Result<(), MoveError> {
+        let names = tables.iter().map(|table| name(table).0);
+        // Places of keys are made from the keys.
+        let deletes = names.chain(["key_places"]).map(|name| format!("DELETE FROM {name};"));
+        let sql = format!("BEGIN; {} COMMIT", deletes.collect::<String>());
+        let deleted = self.runtime.block_on(self.client.batch_execute(&sql));
+        Ok(deleted.map_err(StoreError::from)?)
     }
 
     fn write(&mut self, table: &Table, rows: &[Row], come: &str) -> Result<(), MoveError> {
@@ -346,19 +356,21 @@ impl Target for PostgresEnd {
                 }
             }
             fill(&transaction, table, rows).await?;
-            let note = "INSERT INTO moving VALUES (1, $1)
-                        ON CONFLICT (one) DO UPDATE SET come = excluded.come";
-            sql::run(&transaction, note, &[&come]).await?;
+            sql::run(&transaction, COME, &[&come]).await?;
             transaction.commit().await?;
             Ok::<_, StoreError>(())
         })?)
+    }
+
+    fn link(&mut self, past: &Marks) -> Result<(), MoveError> {
+        Ok(self.runtime.block_on(settle::link(&self.client, past))?)
     }
 
     fn settle(&mut self) -> Result<(), MoveError> {
         let client = &mut self.client;
         Ok(self.runtime.block_on(async {
             let transaction = client.transaction().await?;
-            settle(&transaction).await?;
+            settle::settle(&transaction).await?;
             transaction.commit().await?;
             client.batch_execute("ANALYZE").await?;
             Ok::<_, StoreError>(())
@@ -370,7 +382,9 @@ impl Target for PostgresEnd {
     }
 
     fn finish(&mut self) -> Result<(), MoveError> {
-        let end = self.client.batch_execute("DROP TABLE moving");
+        // All at once: that the first is there says that the copy is not finished.
+        let end = "DROP TABLE moving, moving_ahead, moving_numbers";
+        let end = self.client.batch_execute(end);
         Ok(self.runtime.block_on(end).map_err(StoreError::from)?)
     }
 }
@@ -396,47 +410,5 @@ async fn fill(tx: &Transaction<'_>, table: &Table, rows: &[Row]) -> Result<(), S
         writer.as_mut().write(&values).await?;
     }
     writer.finish().await?;
-    Ok(())
-}
-
-/// Counters, places of keys and who has joined: again what they were before if it is done twice.
-async fn settle(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    let places = "INSERT INTO key_places (id, activity, ends_at)
-                  SELECT id, activity, ends_at FROM keys ON CONFLICT DO NOTHING";
-    sql::run(tx, places, &[]).await?;
-    for from in ["entries", "submissions", "keys"] {
-        let joins = format!(
-            "INSERT INTO joins (strand, activity, user_id)
-             SELECT DISTINCT strand, activity, user_id FROM {from} ON CONFLICT DO NOTHING"
-        );
-        sql::run(tx, &joins, &[]).await?;
-    }
-    for host in sql::rows(tx, "SELECT id FROM hosts", &[]).await? {
-        let host: i64 = host.try_get(0)?;
-        let strands: &[i64] = &strands_of(host);
-        let last = "SELECT greatest(
-                (SELECT max(id) FROM users WHERE host = $1),
-                (SELECT max(id) FROM courses WHERE host = $1),
-                (SELECT max(id) FROM sections WHERE host = $1),
-                (SELECT max(id) FROM enrolments WHERE host = $1),
-                (SELECT max(id) FROM activities WHERE strand = ANY($2)))";
-        let last = sql::row(tx, last, &[&host, &strands]).await?;
-        let last: Option<i64> = last.map(|row| row.try_get(0)).transpose()?.flatten();
-        let insert = "INSERT INTO numbers (host, last) VALUES ($1, $2)
-                      ON CONFLICT (host) DO UPDATE SET last = excluded.last";
-        sql::run(tx, insert, &[&host, &last.map_or(0, count_of)]).await?;
-        for strand in strands {
-            let last = "SELECT greatest(
-                    (SELECT max(seq) FROM entries WHERE strand = $1),
-                    (SELECT max(seq) FROM submissions WHERE strand = $1),
-                    (SELECT max(seq) FROM rulings WHERE strand = $1),
-                    (SELECT max(upto) FROM resets WHERE strand = $1), 0)";
-            let last = sql::row(tx, last, &[strand]).await?;
-            let last: i64 = last.map_or(Ok(0), |row| row.try_get(0))?;
-            let insert = "INSERT INTO counters (strand, last) VALUES ($1, $2)
-                          ON CONFLICT (strand) DO UPDATE SET last = excluded.last";
-            sql::run(tx, insert, &[strand, &(last / STRANDS)]).await?;
-        }
-    }
     Ok(())
 }

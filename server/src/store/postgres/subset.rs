@@ -53,9 +53,9 @@ const OUTSIDE: &[Outside] = &[
     outside("a table of one session", &["TEMP"], &[]),
     outside("a table of one session", &["TEMPORARY"], &[]),
     outside("a table that a crash empties", &["UNLOGGED"], &[]),
-    outside("a cursor", &["CURSOR"], &["moving.rs"]),
-    outside("a cursor", &["DECLARE"], &["moving.rs"]),
-    outside("a cursor", &["FETCH"], &["moving.rs"]),
+    outside("a cursor", &["CURSOR"], &[]),
+    outside("a cursor", &["DECLARE"], &[]),
+    outside("a cursor", &["FETCH"], &[]),
     outside("a view that is kept", &["MATERIALIZED", "VIEW"], &[]),
     outside("an extension", &["EXTENSION"], &[]),
     outside("a type of one's own", &["CREATE", "TYPE"], &[]),
@@ -113,7 +113,7 @@ const TABLES: &[(&str, Option<&str>)] = &[
 ];
 
 /// Walk all tables, on no call's path.
-const WALKS: &[&str] = &["sweep.rs", "moving.rs", "meter.rs"];
+const WALKS: &[&str] = &["sweep.rs", "moving.rs", "settle.rs", "meter.rs"];
 
 /// The words and signs of a piece of SQL, without its comments and its texts.
 fn words(sql: &str) -> Vec<String> {

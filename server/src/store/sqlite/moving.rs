@@ -1,30 +1,50 @@
 //! A SQLite file as an end of a copy.
 
-use super::cache::Chain;
+mod chains;
+mod kept;
+mod values;
+
 use super::schema;
 use crate::store::StoreError;
 use crate::store::moving::{
-    Given, JOINS, MoveError, PART, Role, Row, Source, TABLES, Table, Target, Value,
+    Former, Given, JOINS, Kept, Left, Marks, MoveError, PART, Role, Row, Source, Span, TABLES,
+    Table, Target, Value,
 };
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
-use std::collections::HashMap;
+use chains::Chains;
+use rusqlite::{Connection, OptionalExtension, Params, params_from_iter};
 use std::path::{Path, PathBuf};
+use values::value;
 
 /// Pages that the filling keeps in memory, in KiB.
 const CACHE: &str = "PRAGMA cache_size = -131072;";
-/// Where a copy notes how far it has come.
-const NOTE: &str = "CREATE TABLE moving (come TEXT NOT NULL) STRICT";
+/// Where a copy notes how far it has come. One that was begun by an older program has the first only.
+const NOTES: &str = "
+    CREATE TABLE IF NOT EXISTS moving (come TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS moving_ahead (note TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS moving_numbers (
+      of     TEXT NOT NULL,
+      strand INTEGER NOT NULL,
+      old    INTEGER NOT NULL,
+      new    INTEGER NOT NULL,
+      PRIMARY KEY (of, strand, old)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS moving_heads (
+      activity INTEGER NOT NULL,
+      user     INTEGER NOT NULL,
+      seq      INTEGER NOT NULL,
+      PRIMARY KEY (activity, user)
+    ) STRICT, WITHOUT ROWID;";
+/// All at once: that the first is there says that the copy is not finished.
+const END: &str = "BEGIN IMMEDIATE;
+    DROP TABLE moving_heads; DROP TABLE moving_numbers; DROP TABLE moving_ahead; DROP TABLE moving;
+    COMMIT; PRAGMA wal_checkpoint(TRUNCATE);";
 
 /// An end of a copy.
 #[derive(Debug)]
 pub(in crate::store) struct SqliteEnd {
     connection: Connection,
     file: PathBuf,
-    /// The newest entry of each chain so far; read again from the log by a copy that goes on.
-    heads: HashMap<Chain, i64>,
-    /// The newest submission of each user in an activity.
-    submissions: HashMap<Chain, i64>,
+    chains: Chains,
 }
 
 impl SqliteEnd {
@@ -48,8 +68,7 @@ impl SqliteEnd {
     }
 
     fn new(connection: Connection, file: &Path) -> Self {
-        let (heads, submissions) = Default::default();
-        Self { connection, file: file.to_owned(), heads, submissions }
+        Self { connection, file: file.to_owned(), chains: Chains::default() }
     }
 
     /// A file to be filled, made if it is not there.
@@ -66,33 +85,23 @@ impl SqliteEnd {
         Ok(Self::new(connection, file))
     }
 
-    /// Reads the chains of what an interrupted copy has written.
-    fn recover(&mut self) -> Result<(), StoreError> {
-        let mut tail = self
-            .connection
-            .prepare("SELECT activity, user, seq FROM entries ORDER BY activity, seq")?;
-        let mut rows = tail.query([])?;
-        while let Some(row) = rows.next()? {
-            let (activity, user, seq) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            self.heads.insert((activity, 0), seq);
-            self.heads.insert((activity, user), seq);
-        }
-        let mut tail = self
-            .connection
-            .prepare("SELECT activity, user, max(seq) FROM submissions GROUP BY 1, 2")?;
-        let mut rows = tail.query([])?;
-        while let Some(row) = rows.next()? {
-            self.submissions.insert((row.get(0)?, row.get(1)?), row.get(2)?);
-        }
-        Ok(())
+    /// Rows of a table, each as its columns' values.
+    fn read(&self, table: &Table, sql: &str, values: impl Params) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(values, |row| {
+            let columns = table.columns.iter().enumerate();
+            columns.map(|(at, (_, role))| value(*role, row.get_ref(at)?)).collect()
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The one text of a table that holds a note.
+    fn note_in(&self, sql: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.connection.query_row(sql, [], |row| row.get(0)).optional()?)
     }
 
     fn put(&mut self, table: &Table, rows: &[Row]) -> Result<(), StoreError> {
         let mut insert = self.connection.prepare_cached(&insert(table))?;
-        let chain = |row: &Row| {
-            let number = |name| table.number(row, name).unwrap_or_default();
-            (number("activity"), number("user"), number("seq"))
-        };
         for row in rows {
             let mut values: Vec<Value> = row.clone();
             for ((_, role), value) in table.columns.iter().zip(&mut values) {
@@ -100,40 +109,9 @@ impl SqliteEnd {
                     *value = Value::Bytes(branch.to_be_bytes().to_vec());
                 }
             }
-            match table.name {
-                "entries" => {
-                    let (activity, user, seq) = chain(row);
-                    for link in [(activity, 0), (activity, user)] {
-                        let previous = self.heads.insert(link, seq).unwrap_or(0);
-                        values.push(Value::Int(previous));
-                    }
-                }
-                "submissions" => {
-                    let (activity, user, seq) = chain(row);
-                    let previous = self.submissions.insert((activity, user), seq).unwrap_or(0);
-                    values.push(Value::Int(previous));
-                }
-                _ => {}
-            }
+            values.extend(self.chains.links(table, row).into_iter().map(Value::Int));
             insert.execute(params_from_iter(values))?;
         }
-        Ok(())
-    }
-
-    /// The beginnings of all chains, and that the table knows them.
-    fn put_heads(&self) -> Result<(), StoreError> {
-        let mut heads: Vec<_> = self.heads.iter().collect();
-        heads.sort_unstable();
-        self.connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM heads;")?;
-        let mut insert = self.connection.prepare("INSERT INTO heads VALUES (?, ?, ?)")?;
-        for ((activity, user), seq) in heads {
-            insert.execute((activity, user, seq))?;
-        }
-        self.connection.execute_batch(
-            "UPDATE marks SET value = (SELECT coalesce(max(seq), 0) FROM entries)
-             WHERE name = 'heads_upto';
-             COMMIT;",
-        )?;
         Ok(())
     }
 }
@@ -195,33 +173,6 @@ fn insert(table: &Table) -> String {
     format!("INSERT INTO {} ({}) VALUES ({})", table.name, names.join(", "), values.join(", "))
 }
 
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(number) => ValueRef::Integer(*number),
-            Self::Real(number) => ValueRef::Real(*number),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-fn value(role: Role, found: ValueRef<'_>) -> rusqlite::Result<Value> {
-    Ok(match (role, found) {
-        (_, ValueRef::Null) => Value::Null,
-        (Role::Branch, ValueRef::Blob(bytes)) => {
-            let branch =
-                bytes.try_into().map_err(|_| rusqlite::types::FromSqlError::InvalidType)?;
-            Value::Int(i64::from_be_bytes(branch))
-        }
-        (_, ValueRef::Integer(number)) => Value::Int(number),
-        (_, ValueRef::Real(number)) => Value::Real(number),
-        (_, ValueRef::Text(_)) => Value::Text(found.as_str()?.to_owned()),
-        (_, ValueRef::Blob(bytes)) => Value::Bytes(bytes.to_vec()),
-    })
-}
-
 impl Source for SqliteEnd {
     fn has(&self, table: &Table) -> bool {
         table.name != JOINS
@@ -245,28 +196,50 @@ impl Source for SqliteEnd {
             table.name
         );
         let values = after.map(|row| row[..table.key].to_vec()).unwrap_or_default();
-        let get = || -> Result<Vec<Row>, StoreError> {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params_from_iter(values), |row| {
-                let columns = table.columns.iter().enumerate();
-                columns.map(|(at, (_, role))| value(*role, row.get_ref(at)?)).collect()
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        };
-        Ok(get()?)
+        Ok(self.read(table, &sql, params_from_iter(values))?)
+    }
+
+    fn upto(&mut self) -> Result<Marks, MoveError> {
+        let sql = "SELECT max((SELECT coalesce(max(seq), 0) FROM entries),
+                              (SELECT coalesce(max(seq), 0) FROM submissions),
+                              (SELECT coalesce(max(seq), 0) FROM rulings))";
+        let upto: i64 =
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(StoreError::from)?;
+        Ok(Marks::from([(0, upto)]))
+    }
+
+    fn counts(&mut self, table: &Table, spans: &[Span]) -> Result<Marks, MoveError> {
+        let sql = format!("SELECT count(*) FROM {} WHERE seq > ? AND seq <= ?", table.name);
+        let mut counts = Marks::new();
+        for span in spans.iter().filter(|span| span.strand == 0) {
+            let count = self.connection.query_row(&sql, [span.past, span.upto], |row| row.get(0));
+            let count: i64 = count.map_err(StoreError::from)?;
+            if count > 0 {
+                counts.insert(0, count);
+            }
+        }
+        Ok(counts)
+    }
+
+    fn grown(&mut self, table: &Table, span: Span, most: usize) -> Result<Vec<Row>, MoveError> {
+        let read: Vec<_> = table.columns.iter().map(|(column, _)| read_as(table, column)).collect();
+        let sql = format!(
+            "SELECT {} FROM {} t WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            read.join(", "),
+            table.name
+        );
+        Ok(self.read(table, &sql, (span.past, span.upto, most as i64))?)
     }
 
     fn given(
         &mut self,
+        span: Span,
         each: &mut dyn FnMut(Given) -> Result<(), MoveError>,
     ) -> Result<(), MoveError> {
-        let mut all = self
-            .connection
-            .prepare(
-                "SELECT seq, at FROM entries UNION ALL SELECT seq, at FROM rulings ORDER BY seq",
-            )
-            .map_err(StoreError::from)?;
-        let mut rows = all.query([]).map_err(StoreError::from)?;
+        let sql = "SELECT seq, at FROM entries WHERE seq > ?1 AND seq <= ?2 UNION ALL
+                   SELECT seq, at FROM rulings WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
+        let mut all = self.connection.prepare(sql).map_err(StoreError::from)?;
+        let mut rows = all.query([span.past, span.upto]).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let get = || Ok(Given { strand: 0, seq: row.get(0)?, at: row.get(1)? });
             each(get().map_err(|error: rusqlite::Error| StoreError::from(error))?)?;
@@ -280,15 +253,15 @@ impl Target for SqliteEnd {
         Source::has(self, table)
     }
 
-    fn begun(&mut self) -> Result<Option<String>, MoveError> {
-        if schema::is_being_filled(&self.connection)? {
-            let come: Option<String> = self
-                .connection
-                .query_row("SELECT come FROM moving", [], |row| row.get(0))
-                .optional()
-                .map_err(StoreError::from)?;
-            self.recover()?;
-            return Ok(come);
+    fn begun(&mut self) -> Result<Left, MoveError> {
+        let filled = schema::is_being_filled(&self.connection)?;
+        if filled {
+            self.connection.execute_batch(NOTES).map_err(StoreError::from)?;
+            self.chains = Chains::recover(&self.connection)?;
+            return Ok(Left {
+                come: self.note_in("SELECT come FROM moving")?,
+                ahead: self.note_in("SELECT note FROM moving_ahead")?,
+            });
         }
         for table in TABLES.iter().filter(|table| Source::has(self, table)) {
             let sql = format!("SELECT 1 FROM {} LIMIT 1", table.name);
@@ -301,8 +274,38 @@ impl Target for SqliteEnd {
                 return Err(MoveError::NotEmpty(table.name));
             }
         }
-        self.connection.execute_batch(NOTE).map_err(StoreError::from)?;
-        Ok(None)
+        self.connection.execute_batch(NOTES).map_err(StoreError::from)?;
+        Ok(Left::default())
+    }
+
+    fn note(&mut self, ahead: &str, come: &str) -> Result<(), MoveError> {
+        let note = || -> Result<(), StoreError> {
+            self.connection
+                .execute_batch("BEGIN IMMEDIATE; DELETE FROM moving; DELETE FROM moving_ahead;")?;
+            self.connection.execute("INSERT INTO moving VALUES (?)", [come])?;
+            self.connection.execute("INSERT INTO moving_ahead VALUES (?)", [ahead])?;
+            Ok(self.connection.execute_batch("COMMIT")?)
+        };
+        Ok(note()?)
+    }
+
+    fn keep(&mut self, numbers: &[Kept]) -> Result<(), MoveError> {
+        Ok(kept::keep(&self.connection, numbers)?)
+    }
+
+    fn kept(&mut self, of: &'static str) -> Result<Vec<(i64, i64)>, MoveError> {
+        Ok(kept::kept(&self.connection, of)?)
+    }
+
+    fn former(&self) -> Result<Option<Box<dyn Former>>, MoveError> {
+        Ok(Some(Box::new(kept::InFile::open(&self.file)?)))
+    }
+
+    fn clear(&mut self, tables: &[&'static Table]) -> Result<(), MoveError> {
+        let deletes: String =
+            tables.iter().map(|table| format!("DELETE FROM {};", table.name)).collect();
+        let sql = format!("BEGIN IMMEDIATE; {deletes} COMMIT;");
+        Ok(self.connection.execute_batch(&sql).map_err(StoreError::from)?)
     }
 
     fn write(&mut self, table: &Table, rows: &[Row], come: &str) -> Result<(), MoveError> {
@@ -317,8 +320,11 @@ impl Target for SqliteEnd {
         Ok(all()?)
     }
 
+    fn link(&mut self, _: &Marks) -> Result<(), MoveError> {
+        Ok(self.chains.write(&self.connection)?)
+    }
+
     fn settle(&mut self) -> Result<(), MoveError> {
-        self.put_heads()?;
         Ok(())
     }
 
@@ -327,7 +333,6 @@ impl Target for SqliteEnd {
     }
 
     fn finish(&mut self) -> Result<(), MoveError> {
-        let end = "DROP TABLE moving; PRAGMA wal_checkpoint(TRUNCATE);";
-        Ok(self.connection.execute_batch(end).map_err(StoreError::from)?)
+        Ok(self.connection.execute_batch(END).map_err(StoreError::from)?)
     }
 }
