@@ -2,10 +2,9 @@
 
 use crate::database::Database;
 use crate::host::school;
-use crate::moving::{in_file, killed_at, long, refusal, server_on, view};
+use crate::moving::{in_file, killed_at, long, new_page, refusal, server_on, view};
 use crate::program::{latchkey, run};
 use crate::server::{MINUTE, Page, SECOND, Server, copy};
-use latchkey_protocol::token::KeyId;
 use latchkey_server::store::moving::{self, Compared, MoveError, Phase, Watch};
 use latchkey_server::store::{Place, without_password};
 use serde_json::{Value, json};
@@ -125,11 +124,8 @@ async fn moves(server: Server, there: Database) {
         assert_eq!(page.events().await[0], format!("on-{place}"));
         page.grade(9.0).await.is_done();
     }
-    // New ones, whose numbers are taken by nobody. A server of a test begins its randomness anew: of its keys' ids too.
-    let mut claims = server.claims_for("school", "new", "new");
-    claims.jti = KeyId([9; 16]).to_string();
-    let token = server.sign(&claims);
-    Page { server: &server, token }.grade(1.0).await.is_done();
+    // New ones, whose numbers are taken by nobody.
+    new_page(&server).grade(1.0).await.is_done();
     let taken =
         "SELECT count(*) FROM submissions s JOIN users u ON u.id = s.USER WHERE u.key = 'new'";
     let user = if matches!(server.database(), Database::File(_)) { "user" } else { "user_id" };

@@ -3,7 +3,8 @@
 use crate::database::Database;
 use crate::host::{Caller, academy, school};
 use crate::program::{latchkey, run};
-use crate::server::{HOUR, MINUTE, R, SECOND, Server, copy};
+use crate::server::{HOUR, MINUTE, Page, R, SECOND, Server, copy};
+use latchkey_protocol::token::KeyId;
 use latchkey_server::config::WebhookConfig;
 use latchkey_server::store::EventKind;
 use serde_json::{Value, json};
@@ -137,7 +138,7 @@ async fn there_and_back(server: Server, there: Database, back: Database) {
 
     let server = server.moved_to(there).await;
     assert_eq!(view(&server).await, before);
-    let mut page = crate::server::Page { server: &server, token };
+    let mut page = Page { server: &server, token };
     // What was acknowledged before is told again, by its new number.
     let again = page.call("grade", json!({"score": 6, "id": "g1"})).await;
     assert_eq!(again.json()["replayed"], true);
@@ -150,18 +151,26 @@ async fn there_and_back(server: Server, there: Database, back: Database) {
     page.grade(9.0).await.is_done();
     server.call(&launch, "recent", json!({})).await.is_over();
     // A new user of a new activity, whose numbers are taken by nobody.
-    server.page_for("school", "new", "new").grade(1.0).await.is_done();
+    new_page(&server).grade(1.0).await.is_done();
     let lost = school(&server).get(&format!("/host/v1/log?since={cursor}")).await;
     assert_eq!(lost.refusal(), "410 cursor_lost since");
 
     let (token, before) = (page.token.clone(), view(&server).await);
     let server = server.moved_to(back).await;
     assert_eq!(view(&server).await, before);
-    let mut page = crate::server::Page { server: &server, token };
+    let mut page = Page { server: &server, token };
     server.after(MINUTE);
     page.log("home").await.is_done();
     assert_eq!(page.events().await[..2], ["home", "on"]);
     page.grade(8.0).await.is_done();
+}
+
+/// A page of a new user of a new activity, with a key that nobody had before: a server of a test begins its randomness
+/// anew, that of its keys' ids too.
+pub(crate) fn new_page(server: &Server) -> Page<'_> {
+    let mut claims = server.claims_for("school", "new", "new");
+    claims.jti = KeyId([9; 16]).to_string();
+    Page { server, token: server.sign(&claims) }
 }
 
 /// Where the log's feed has come to.

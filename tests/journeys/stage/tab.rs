@@ -124,7 +124,7 @@ impl Tab {
         }
     }
 
-    async fn try_eval(&self, expression: &str) -> Result<Value, String> {
+    pub(super) async fn try_eval(&self, expression: &str) -> Result<Value, String> {
         let params = EvaluateParams::builder()
             .expression(expression)
             .await_promise(true)
