@@ -187,10 +187,7 @@ pub fn copy(
     now: Millis,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Compared>, MoveError> {
-    watch.begin(Phase::Counting, 0, false);
-    let mut ends = Ends::open(from, to, now)?;
-    let left = ends.target.begun()?;
-    let come: Option<Come> = left.come.as_deref().map(read_note).transpose()?;
+    let (mut ends, left, come) = begin(from, to, now, watch)?;
     if let Some(ahead) = &left.ahead {
         let ahead = Ahead::read(ahead, ends.from_kind)?;
         return copy_rest(&mut ends, ahead, come.unwrap_or_default(), watch);
@@ -227,10 +224,7 @@ pub fn ahead(
     now: Millis,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Compared>, MoveError> {
-    watch.begin(Phase::Counting, 0, false);
-    let mut ends = Ends::open(from, to, now)?;
-    let left = ends.target.begun()?;
-    let come: Option<Come> = left.come.as_deref().map(read_note).transpose()?;
+    let (mut ends, left, come) = begin(from, to, now, watch)?;
     let mut ahead = match (&left.ahead, &come) {
         (Some(ahead), _) => Ahead::read(ahead, ends.from_kind)?,
         (None, None) => Ahead::new(ends.from_kind),
@@ -278,8 +272,19 @@ fn copy_rest(
     Ok(compared)
 }
 
-fn read_note(text: &str) -> Result<Come, MoveError> {
-    serde_json::from_str(text).map_err(|_| MoveError::Changed)
+/// Opens both ends; what earlier runs have left in the target, and how far one has come.
+fn begin<'a>(
+    from: &'a Place,
+    to: &'a Place,
+    now: Millis,
+    watch: &mut dyn Watch,
+) -> Result<(Ends<'a>, Left, Option<Come>), MoveError> {
+    watch.begin(Phase::Counting, 0, false);
+    let mut ends = Ends::open(from, to, now)?;
+    let left = ends.target.begun()?;
+    let come = left.come.as_deref().map(serde_json::from_str).transpose();
+    let come = come.map_err(|_| MoveError::Changed)?;
+    Ok((ends, left, come))
 }
 
 /// Writes those tables whole, from where the copy has come to; how many rows they have.
