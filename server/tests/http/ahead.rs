@@ -161,8 +161,20 @@ struct Seen {
     resumed: bool,
     /// It breaks down at the first part of that table in that phase.
     stop: Option<(&'static str, &'static str)>,
-    /// Somebody still writes to that one when the other tables have been compared.
-    written: Option<Database>,
+    /// What somebody else does at the first part of that table in that phase.
+    meanwhile: Option<Meanwhile>,
+}
+
+type Meanwhile = ((&'static str, &'static str), Box<dyn FnOnce() + Send>);
+
+impl Seen {
+    fn meanwhile(
+        phase: &'static str,
+        table: &'static str,
+        what: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Self { meanwhile: Some(((phase, table), Box::new(what))), ..Self::default() }
+    }
 }
 
 impl Watch for Seen {
@@ -179,10 +191,8 @@ impl Watch for Seen {
         };
         *self.rows.entry((phase, table)).or_default() += rows;
         assert!(self.stop != Some((phase, table)), "it breaks down");
-        if (phase, table) == ("comparing", "keys")
-            && let Some(database) = self.written.take()
-        {
-            add(&database, 1);
+        if let Some((_, what)) = self.meanwhile.take_if(|(at, _)| *at == (phase, table)) {
+            what();
         }
     }
 }
@@ -396,7 +406,8 @@ async fn a_source_that_is_still_written_to_keeps_the_target_closed() {
         let all = from.number("SELECT count(*) FROM entries").unsigned_abs();
         let (_, done) = watched(moving::ahead, &from, &to, None).await;
         done.unwrap().unwrap();
-        let seen = Seen { written: Some(from.clone()), ..Seen::default() };
+        let source = from.clone();
+        let seen = Seen::meanwhile("comparing", "keys", move || add(&source, 1));
         let (_, done) = watched_with(moving::copy, &from, &to, seen).await;
         let differ: Vec<_> = done.unwrap().unwrap();
         let differ: Vec<_> = differ.iter().filter(|it| !it.is_same()).collect();
@@ -423,6 +434,32 @@ async fn a_pass_that_is_killed_goes_on() {
     let said = copy(&from, &to.url());
     assert!(said.contains(" 60002 "), "{said}");
     assert_eq!(to.number("SELECT count(*) FROM entries"), 60_002);
+}
+
+/// Of two copies into one database the one that has begun last goes on from where the other was.
+#[tokio::test]
+async fn a_copy_stops_when_another_into_the_same_database_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = long(folder.path(), 60_000).await;
+    let source = Database::file(&folder.path().join("long.db"));
+    for (what, how) in [(moving::copy as What, &[][..]), (moving::ahead, &["--ahead"])] {
+        let to = Database::postgres();
+        // One that is given up, one that comes to its end.
+        let (url, there) = (from.clone(), to.url());
+        let begun = move || killed_at(how, &url, &there, "going on: 2");
+        let seen = Seen::meanwhile("copying", "entries", begun);
+        let (_, overtaken) = watched_with(what, &source, &to, seen).await;
+        assert!(matches!(overtaken.unwrap(), Err(MoveError::Overtaken)));
+        let there = to.number("SELECT count(*) FROM entries");
+        assert!((8_000..60_000).contains(&there), "{there}");
+        let (url, there) = (from.clone(), to.url());
+        let ended = move || assert!(copy(&url, &there).contains(" 60002 "));
+        let seen = Seen::meanwhile("copying", "entries", ended);
+        let (seen, overtaken) = watched_with(what, &source, &to, seen).await;
+        assert!(matches!(overtaken.unwrap(), Err(MoveError::Overtaken)));
+        assert!(seen.resumed);
+        assert_eq!(to.number("SELECT count(*) FROM entries"), 60_002);
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,11 @@ pub enum MoveError {
         "a copy into this target was begun without --ahead: go on without it, or empty the target"
     )]
     BegunWhole,
+    /// The target is another's to fill.
+    #[error(
+        "another copy into this target has begun, and has taken over what this one had written: wait for its end"
+    )]
+    Overtaken,
     /// More than PostgreSQL's numbers have room for.
     #[error("the log has more than 4,294,967,295 numbers, which PostgreSQL's do not hold")]
     TooManyChanges,

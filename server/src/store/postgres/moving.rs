@@ -2,6 +2,7 @@
 
 mod growth;
 mod settle;
+mod turn;
 mod values;
 
 use super::migrate::{MIGRATIONS, migrate};
@@ -35,7 +36,8 @@ const NOTES: &str = "
       old    BIGINT NOT NULL,
       new    BIGINT NOT NULL,
       PRIMARY KEY (of, strand, old)
-    )";
+    );
+    CREATE TABLE IF NOT EXISTS moving_turn (one BIGINT PRIMARY KEY, turn BIGINT NOT NULL)";
 const COME: &str = "INSERT INTO moving VALUES (1, $1)
     ON CONFLICT (one) DO UPDATE SET come = excluded.come";
 const AHEAD: &str = "INSERT INTO moving_ahead VALUES (1, $1)
@@ -47,6 +49,8 @@ pub(in crate::store) struct PostgresEnd {
     url: String,
     /// Months that are known to have their part of the log.
     months: HashSet<i64>,
+    /// Of a target that is being filled.
+    turn: i64,
     /// Last, since the connection is closed on it.
     runtime: Runtime,
 }
@@ -92,7 +96,7 @@ impl PostgresEnd {
             client.batch_execute(SETTINGS).await?;
             Ok::<_, StoreError>(client)
         })?;
-        Ok(Self { client, url: url.to_owned(), months: HashSet::new(), runtime })
+        Ok(Self { client, url: url.to_owned(), months: HashSet::new(), turn: 0, runtime })
     }
 
     /// Rows as their values.
@@ -293,37 +297,34 @@ impl Target for PostgresEnd {
     }
 
     fn begun(&mut self) -> Result<Left, MoveError> {
-        let filled = self.runtime.block_on(is_being_filled(&self.client))?;
-        if filled {
-            self.runtime.block_on(self.client.batch_execute(NOTES)).map_err(StoreError::from)?;
-            return Ok(Left {
-                come: self.note_in("SELECT come FROM moving")?,
-                ahead: self.note_in("SELECT note FROM moving_ahead")?,
-            });
-        }
-        for table in TABLES {
-            let any = format!("SELECT 1 FROM {} LIMIT 1", name(table).0);
-            if self.runtime.block_on(sql::row(&self.client, &any, &[]))?.is_some() {
-                return Err(MoveError::NotEmpty(table.name));
+        if !self.runtime.block_on(is_being_filled(&self.client))? {
+            for table in TABLES {
+                let any = format!("SELECT 1 FROM {} LIMIT 1", name(table).0);
+                if self.runtime.block_on(sql::row(&self.client, &any, &[]))?.is_some() {
+                    return Err(MoveError::NotEmpty(table.name));
+                }
             }
         }
         self.runtime.block_on(self.client.batch_execute(NOTES)).map_err(StoreError::from)?;
-        Ok(Left::default())
+        self.turn = self.runtime.block_on(turn::take(&self.client))?;
+        Ok(Left {
+            come: self.note_in("SELECT come FROM moving")?,
+            ahead: self.note_in("SELECT note FROM moving_ahead")?,
+        })
     }
 
     fn note(&mut self, ahead: &str, come: &str) -> Result<(), MoveError> {
-        let client = &mut self.client;
-        Ok(self.runtime.block_on(async {
-            let transaction = client.transaction().await?;
-            sql::run(&transaction, COME, &[&come]).await?;
-            sql::run(&transaction, AHEAD, &[&ahead]).await?;
-            transaction.commit().await?;
-            Ok::<_, StoreError>(())
-        })?)
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
+            sql::run(transaction, COME, &[&come]).await?;
+            sql::run(transaction, AHEAD, &[&ahead]).await?;
+            Ok(())
+        })
     }
 
     fn keep(&mut self, numbers: &[Kept]) -> Result<(), MoveError> {
-        Ok(self.runtime.block_on(growth::keep(&self.client, numbers))?)
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
+            growth::keep(transaction, numbers).await
+        })
     }
 
     fn kept(&mut self, of: &'static str) -> Result<Vec<(i64, i64)>, MoveError> {
@@ -338,28 +339,27 @@ impl Target for PostgresEnd {
         let names = tables.iter().map(|table| name(table).0);
         // Places of keys are made from the keys.
         let deletes = names.chain(["key_places"]).map(|name| format!("DELETE FROM {name};"));
-        let sql = format!("BEGIN; {} COMMIT", deletes.collect::<String>());
-        let deleted = self.runtime.block_on(self.client.batch_execute(&sql));
-        Ok(deleted.map_err(StoreError::from)?)
+        let deletes: String = deletes.collect();
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
+            Ok(transaction.batch_execute(&deletes).await?)
+        })
     }
 
     fn write(&mut self, table: &Table, rows: &[Row], come: &str) -> Result<(), MoveError> {
-        let (client, months) = (&mut self.client, &mut self.months);
-        Ok(self.runtime.block_on(async {
-            let transaction = client.transaction().await?;
+        let months = &mut self.months;
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
             if table.name == "entries" {
                 let seqs = rows.iter().filter_map(|row| table.number(row, "seq"));
                 for month in seqs.map(month_of) {
                     if months.insert(month) {
-                        months::make(&transaction, beginning_of(month)).await?;
+                        months::make(transaction, beginning_of(month)).await?;
                     }
                 }
             }
-            fill(&transaction, table, rows).await?;
-            sql::run(&transaction, COME, &[&come]).await?;
-            transaction.commit().await?;
-            Ok::<_, StoreError>(())
-        })?)
+            fill(transaction, table, rows).await?;
+            sql::run(transaction, COME, &[&come]).await?;
+            Ok(())
+        })
     }
 
     fn link(&mut self, past: &Marks) -> Result<(), MoveError> {
@@ -367,14 +367,11 @@ impl Target for PostgresEnd {
     }
 
     fn settle(&mut self) -> Result<(), MoveError> {
-        let client = &mut self.client;
-        Ok(self.runtime.block_on(async {
-            let transaction = client.transaction().await?;
-            settle::settle(&transaction).await?;
-            transaction.commit().await?;
-            client.batch_execute("ANALYZE").await?;
-            Ok::<_, StoreError>(())
-        })?)
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
+            settle::settle(transaction).await
+        })?;
+        let analyze = self.client.batch_execute("ANALYZE");
+        Ok(self.runtime.block_on(analyze).map_err(StoreError::from)?)
     }
 
     fn written(&self) -> Result<Box<dyn Source>, MoveError> {
@@ -383,9 +380,10 @@ impl Target for PostgresEnd {
 
     fn finish(&mut self) -> Result<(), MoveError> {
         // All at once: that the first is there says that the copy is not finished.
-        let end = "DROP TABLE moving, moving_ahead, moving_numbers";
-        let end = self.client.batch_execute(end);
-        Ok(self.runtime.block_on(end).map_err(StoreError::from)?)
+        let end = "DROP TABLE moving, moving_ahead, moving_numbers, moving_turn";
+        turn::within(&self.runtime, &mut self.client, self.turn, async |transaction| {
+            Ok(transaction.batch_execute(end).await?)
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use super::tx::{HeadFlush, Tx};
 use crate::store::StoreError;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::vec::Drain;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that may wait before senders have to.
@@ -101,8 +103,14 @@ impl Writer {
 const LAST_SEQ: &str = "SELECT max((SELECT coalesce(max(seq), 0) FROM entries),
                                    (SELECT coalesce(max(seq), 0) FROM rulings))";
 
+fn done(job: Box<dyn Job>) {
+    job.answer(Ok(()));
+}
+
 struct State {
     connection: Connection,
+    /// Where those wait who are answered.
+    runtime: Option<Handle>,
     shared: Arc<Shared>,
     last_seq: i64,
     flush: HeadFlush,
@@ -112,7 +120,8 @@ impl State {
     fn load(connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
         let last_seq = connection.query_row(LAST_SEQ, [], |row| row.get(0))?;
         let flush = HeadFlush::recover(&connection, &shared.heads, last_seq)?;
-        Ok(Self { connection, shared, last_seq, flush })
+        let runtime = Handle::try_current().ok();
+        Ok(Self { connection, runtime, shared, last_seq, flush })
     }
 
     fn work_off(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>, most: usize) {
@@ -120,7 +129,7 @@ impl State {
         while jobs.blocking_recv_many(&mut group, most) > 0 {
             self.shared.meter.groups.observe(group.len() as f64);
             match self.transact(&mut group) {
-                Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
+                Ok(()) => self.tell_done(group.drain(..)),
                 Err(error) if group.len() == 1 => {
                     group.drain(..).for_each(|job| job.answer(Err(error.clone())));
                 }
@@ -134,6 +143,18 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    /// Answers a group that is done: within the runtime, where each answer only makes a task ready. From this thread
+    /// each one could wake a worker, which does that one task on this core and sleeps again.
+    fn tell_done(&self, group: Drain<'_, Box<dyn Job>>) {
+        match &self.runtime {
+            Some(runtime) if group.len() > 1 => {
+                let group: Vec<_> = group.collect();
+                drop(runtime.spawn(async { group.into_iter().for_each(done) }));
+            }
+            _ => group.for_each(done),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::store::StoreError;
 use crate::store::moving::{Given, Kept, Marks, Span, Table};
 use crate::store::postgres::sql;
-use deadpool_postgres::Client;
+use deadpool_postgres::{Client, Transaction};
 
 /// Numbers read at once: there may be very many, and each is small.
 const NUMBERS: i64 = 50_000;
@@ -64,14 +64,14 @@ pub(super) async fn given(client: &Client, span: Span) -> Result<Vec<Given>, Sto
     Ok(rows.iter().map(given).collect::<Result<_, tokio_postgres::Error>>()?)
 }
 
-pub(super) async fn keep(client: &Client, numbers: &[Kept]) -> Result<(), StoreError> {
+pub(super) async fn keep(tx: &Transaction<'_>, numbers: &[Kept]) -> Result<(), StoreError> {
     let insert = "INSERT INTO moving_numbers
                   SELECT * FROM unnest($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[])
                   ON CONFLICT (of, strand, old) DO UPDATE SET new = excluded.new";
     let of: Vec<_> = numbers.iter().map(|it| it.of).collect();
     let all = |number: fn(&Kept) -> i64| numbers.iter().map(number).collect::<Vec<_>>();
     let (strand, old, new) = (all(|it| it.strand), all(|it| it.old), all(|it| it.new));
-    sql::run(client, insert, &[&of, &strand, &old, &new]).await?;
+    sql::run(tx, insert, &[&of, &strand, &old, &new]).await?;
     Ok(())
 }
 
