@@ -436,6 +436,34 @@ async fn a_pass_that_is_killed_goes_on() {
     assert_eq!(to.number("SELECT count(*) FROM entries"), 60_002);
 }
 
+/// Who has joined is known by the log too, when the key is long gone.
+#[tokio::test]
+async fn who_has_joined_does_not_join_anew() {
+    for (from_postgres, to_postgres) in [(false, true), (true, false), (true, true)] {
+        for in_passes in [false, true] {
+            let server = server_on(|folder| match from_postgres {
+                true => Database::postgres(),
+                false => in_file(folder),
+            });
+            let server = server.await;
+            let there = match to_postgres {
+                true => Database::postgres(),
+                false => Database::file(&server.folder.path().join("there/latchkey.db")),
+            };
+            server.page_for("school", "new", "new").log("first").await.is_done();
+            server.database().execute("DELETE FROM keys");
+            if in_passes {
+                ahead(&server.database().url(), &there.url());
+            }
+            let server = server.moved_to(there).await;
+            new_page(&server).log("second").await.is_done();
+            let counts = ["kind = 2", "kind = 0"].map(|kind| format!("FROM entries WHERE {kind}"));
+            let counts = counts.map(|of| server.count(&format!("SELECT count(*) {of}")));
+            assert_eq!(counts, [1, 2], "{from_postgres} {to_postgres} {in_passes}");
+        }
+    }
+}
+
 /// Of two copies into one database the one that has begun last goes on from where the other was.
 #[tokio::test]
 async fn a_copy_stops_when_another_into_the_same_database_has_begun() {
