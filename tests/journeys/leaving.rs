@@ -13,7 +13,8 @@ async fn away_and_back_with_the_back_button() {
         // The answer is given, and the page left before it is acknowledged.
         world.proxy.next([Fate::Lost]);
         tab.answer(2).await;
-        world.proxy.until("the attempt", |calls| calls.len() == 2).await;
+        // On a slow machine the next attempt may have come before anybody looks.
+        world.proxy.until("the attempt", |calls| calls.len() >= 2).await;
         let before = tab.book().await;
         tab.act("document.getElementById('away').click()").await;
         tab.until("document.querySelector('p#away')").await;
