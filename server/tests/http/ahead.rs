@@ -159,8 +159,6 @@ struct Seen {
     /// Rows that were moved or compared, by phase and table.
     rows: BTreeMap<(&'static str, &'static str), u64>,
     resumed: bool,
-    /// It breaks down at the first part of that table in that phase.
-    stop: Option<(&'static str, &'static str)>,
     /// What somebody else does at the first part of that table in that phase.
     meanwhile: Option<Meanwhile>,
 }
@@ -190,7 +188,6 @@ impl Watch for Seen {
             Phase::Comparing => "comparing",
         };
         *self.rows.entry((phase, table)).or_default() += rows;
-        assert!(self.stop != Some((phase, table)), "it breaks down");
         if let Some((_, what)) = self.meanwhile.take_if(|(at, _)| *at == (phase, table)) {
             what();
         }
@@ -208,7 +205,8 @@ async fn watched(
     to: &Database,
     stop: Option<(&'static str, &'static str)>,
 ) -> (Seen, Option<Told>) {
-    watched_with(what, from, to, Seen { stop, ..Seen::default() }).await
+    let breaks = |(phase, table)| Seen::meanwhile(phase, table, || panic!("it breaks down"));
+    watched_with(what, from, to, stop.map_or_else(Seen::default, breaks)).await
 }
 
 async fn watched_with(

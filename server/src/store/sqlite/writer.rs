@@ -147,7 +147,7 @@ impl State {
     }
 
     /// Answers a group that is done: within the runtime, where each answer only makes a task ready. From this thread
-    /// each one could wake a worker, which does that one task on this core and sleeps again.
+    /// each would go through the queue that all threads share, and may have to wake a worker.
     fn tell_done(&self, group: Drain<'_, Box<dyn Job>>) {
         match &self.runtime {
             Some(runtime) if group.len() > 1 => {

@@ -18,25 +18,25 @@ pub(super) async fn take(client: &Client) -> Result<i64, StoreError> {
 ///
 /// # Errors
 /// [`MoveError::Overtaken`], if it is another's turn.
-pub(super) fn within<T>(
+pub(super) fn within(
     runtime: &Runtime,
     client: &mut Client,
     turn: i64,
-    work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, StoreError>,
-) -> Result<T, MoveError> {
-    let done = runtime.block_on(async {
+    work: impl AsyncFnOnce(&Transaction<'_>) -> Result<(), StoreError>,
+) -> Result<(), MoveError> {
+    let held = runtime.block_on(async {
         let transaction = client.transaction().await?;
         // Held until the commit: who takes the turn sees all that was done in this one.
         let hold = "UPDATE moving_turn SET turn = turn WHERE turn = $1";
         match transaction.execute(hold, &[&turn]).await {
-            Ok(0) => return Ok(None),
+            Ok(0) => return Ok(false),
             // Another copy has even ended.
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(false),
             held => held?,
         };
-        let done = work(&transaction).await?;
+        work(&transaction).await?;
         transaction.commit().await?;
-        Ok::<_, StoreError>(Some(done))
+        Ok::<_, StoreError>(true)
     })?;
-    done.ok_or(MoveError::Overtaken)
+    if held { Ok(()) } else { Err(MoveError::Overtaken) }
 }
