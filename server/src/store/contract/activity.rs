@@ -206,17 +206,21 @@ async fn a_repeated_call_is_answered_as_before(backend: impl Backend) {
     let log = || event("once").once("log", "op-1", "once");
     let first = with_launch(1, &launch()).to(grade()).to(log()).accepted(&backend).await.1;
     assert!(first.iter().all(|outcome| !outcome.as_ref().unwrap().replayed));
-    // Even where it would be refused today, and through another key of the same user and activity.
-    let now = placed(Placement { max: Some(5.0), ..Placement::default() });
-    let again = with_launch(2, &now).to(grade()).to(log()).accepted(&backend).await.1;
-    assert!(again.iter().all(|outcome| outcome.as_ref().unwrap().replayed));
-    for (first, again) in first.iter().zip(&again) {
-        let done = |outcome: &Result<Replayable, Rejected>| {
-            serde_json::to_value(&outcome.as_ref().unwrap().done).unwrap()
-        };
-        assert_eq!(done(first), done(again));
+    // After others too; even where it would be refused today, through another key of the same user and activity.
+    with_launch(1, &launch()).to(submit(score(9.0))).submitted(&backend).await;
+    let today = placed(Placement { max: Some(5.0), ..Placement::default() });
+    for (number, new) in [(1, launch()), (2, today)] {
+        let again = with_launch(number, &new).to(grade()).to(log()).accepted(&backend).await.1;
+        assert!(again.iter().all(|outcome| outcome.as_ref().unwrap().replayed));
+        for (first, again) in first.iter().zip(&again) {
+            let done = |outcome: &Result<Replayable, Rejected>| {
+                serde_json::to_value(&outcome.as_ref().unwrap().done).unwrap()
+            };
+            assert_eq!(done(first), done(again));
+        }
     }
-    assert_eq!(log_of(&backend, "school", "quiz").await, ["once", "grade 7.5", "join ada"]);
+    let all = ["grade 9", "once", "grade 7.5", "join ada"];
+    assert_eq!(log_of(&backend, "school", "quiz").await, all);
 }
 
 async fn what_is_told_by_its_content_is_done_again_after_a_pause(backend: impl Backend) {
@@ -337,4 +341,24 @@ async fn times_are_kept_by_both_clocks(backend: impl Backend) {
     let at: Vec<_> = page.entries.iter().map(|entry| entry.at).collect();
     assert_eq!(at, [NOW, NOW - HOUR, NOW]);
     assert_eq!(page.entries[1].data.as_deref(), Some(r#"{"x":1}"#));
+}
+
+/// Grades that were written before entries told them, or came from another database.
+#[tokio::test]
+async fn postgres_tells_a_grade_by_its_entry_or_else_by_its_submission() {
+    let backend = Postgres::open();
+    for points in [5.0, 6.0] {
+        with_launch(1, &launch()).to(submit(score(points))).submitted(&backend).await;
+    }
+    let grades = async || {
+        let mut words = words(&page(&backend, own()).await);
+        words.retain(|word| word.starts_with("grade"));
+        words
+    };
+    assert_eq!(grades().await, ["grade 6", "grade 5"]);
+    backend.execute("UPDATE entries SET score = NULL, max = NULL WHERE score = 5");
+    assert_eq!(grades().await, ["grade 6", "grade 5"]);
+    // What an entry tells is not looked for elsewhere.
+    backend.execute("UPDATE submissions SET score = 1");
+    assert_eq!(grades().await, ["grade 6", "grade 1"]);
 }

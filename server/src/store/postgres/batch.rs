@@ -32,6 +32,8 @@ pub(super) struct Line {
     pub(super) client_at: Option<Millis>,
     pub(super) event: Option<String>,
     pub(super) data: Option<String>,
+    /// Of a grade: score and maximum.
+    pub(super) score: Option<(f64, f64)>,
 }
 
 /// A submission as it is kept.

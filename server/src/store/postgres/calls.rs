@@ -159,6 +159,7 @@ fn start(
             client_at: None,
             event: None,
             data: None,
+            score: None,
         })?;
     }
     Ok(Ok((Accepted::Started, row)))
@@ -294,6 +295,7 @@ fn append(
             client_at: entry.client_at,
             event: Some(entry.event.clone()),
             data: entry.data.clone(),
+            score: None,
         })?;
         if let Some(operation) = &operation {
             save(job, operation, seq.to_string(), loaded, batch);
@@ -323,6 +325,7 @@ fn submit(
         client_at: new.client_at,
         event: None,
         data: None,
+        score: Some((score, max)),
     })?;
     let (key, at) = (call.id, call.now);
     batch.submissions.push(Kept { seq, subject, key, score, max, at, new: new.clone() });

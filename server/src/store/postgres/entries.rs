@@ -19,7 +19,7 @@ const MAX_STEPS: usize = 2_000;
 /// Entries read at once where only some kinds are wanted.
 const STRIDE: usize = 500;
 
-const COLUMNS: &str = "seq, kind, coalesce(client_at, at), user_id, event, data";
+const COLUMNS: &str = "seq, kind, coalesce(client_at, at), user_id, event, data, score, max";
 
 impl Shared {
     /// Reads for a key. `upto`: nothing newer than this entry.
@@ -135,10 +135,10 @@ async fn entry(
     let Some(row) = found else { return Ok(None) };
     let found = read_entry(&row)?;
     let own = scope == RecentScope::Activity || found.user == subject.user;
-    Ok((row.try_get::<_, i64>(6)? == subject.activity && own).then_some(found))
+    Ok((row.try_get::<_, i64>(8)? == subject.activity && own).then_some(found))
 }
 
-/// Reads [`COLUMNS`]; scores and names are filled in by [`complete`].
+/// Reads [`COLUMNS`]; names, and scores that it does not tell, are filled in by [`complete`].
 fn read_entry(row: &Row) -> Result<EntryRow, StoreError> {
     Ok(EntryRow {
         seq: row.try_get(0)?,
@@ -147,13 +147,14 @@ fn read_entry(row: &Row) -> Result<EntryRow, StoreError> {
         user: row.try_get(3)?,
         event: row.try_get(4)?,
         data: row.try_get(5)?,
-        score: None,
+        score: row.try_get::<_, Option<f64>>(6)?.zip(row.try_get(7)?),
         user_key: String::new(),
         user_name: None,
     })
 }
 
-/// Scores of grades and names of users: of other tables, and of another shard, so asked for by themselves.
+/// Names of users: of another table, and of another shard, so asked for by themselves. Scores of grades that were written
+/// before entries told them, or came from another database.
 async fn complete(
     client: &Client,
     subject: Subject,
@@ -162,19 +163,19 @@ async fn complete(
     if entries.is_empty() {
         return Ok(());
     }
-    let grades = entries.iter().filter(|entry| entry.kind == EntryKind::Grade);
-    let grades: Vec<i64> = grades.map(|entry| entry.seq).collect();
+    let untold = |entry: &&EntryRow| entry.kind == EntryKind::Grade && entry.score.is_none();
+    let untold: Vec<i64> = entries.iter().filter(untold).map(|entry| entry.seq).collect();
     let mut users: Vec<i64> = entries.iter().map(|entry| entry.user).collect();
     users.sort_unstable();
     users.dedup();
     let host = host_of(subject.activity);
     let (scores, names) = tokio::try_join!(
         async {
-            if grades.is_empty() {
+            if untold.is_empty() {
                 return Ok(Vec::new());
             }
             let sql = "SELECT seq, score, max FROM submissions WHERE strand = $1 AND seq = ANY($2)";
-            sql::rows(client, sql, &[&strand_of(subject.activity), &grades]).await
+            sql::rows(client, sql, &[&strand_of(subject.activity), &untold]).await
         },
         async {
             let sql = "SELECT id, key, name FROM users WHERE host = $1 AND id = ANY($2)";
@@ -190,7 +191,7 @@ async fn complete(
         by_user.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
     }
     for entry in entries {
-        entry.score = by_seq.get(&entry.seq).copied();
+        entry.score = entry.score.or_else(|| by_seq.get(&entry.seq).copied());
         let user = by_user.get(&entry.user).cloned();
         (entry.user_key, entry.user_name) =
             user.ok_or_else(|| StoreError::Unreadable("a user is missing".into()))?;
