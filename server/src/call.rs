@@ -27,6 +27,7 @@ use latchkey_protocol::payload::MAX_OPERATION_ID_LEN;
 use latchkey_protocol::result::{KeyStanding, KeyState};
 use latchkey_protocol::token::KeyId;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use tracing::Instrument;
 
@@ -157,7 +158,9 @@ impl Latchkey {
     /// Does what a request asks of a key, and says whether a page of its origin may read the answer's
     /// successes.
     pub async fn answer(&self, request: KeyRequest) -> Reply {
-        self.spanned(request).instrument(span!("call")).await
+        // It is large: pinned where it is made, and not moved into what carries its span.
+        let answering = pin!(self.spanned(request));
+        answering.instrument(span!("call")).await
     }
 
     async fn spanned(&self, request: KeyRequest) -> Reply {

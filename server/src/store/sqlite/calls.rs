@@ -2,11 +2,12 @@
 
 use super::outbox::{self, Happened};
 use super::tx::{Line, Tx};
-use super::{directory, entries, states, submissions};
+use super::{directory, entries, operations, states, submissions};
 use crate::keys::decide::{self, Launch, Row, Start};
 use crate::store::{
-    Accepted, Action, Done, EntryKind, EventKind, KeyCall, KeyRecord, NewKey, Operation, Read,
-    Refused, Rejected, Replayable, StoreError, Subject, THEFT_WINDOW, Verdict, Work,
+    Accepted, Action, Done, EntryKind, EventKind, KeyCall, KeyRecord, NewKey, NewSubmission,
+    Operation, Read, Refused, Rejected, Replayable, StoreError, Subject, THEFT_WINDOW, Verdict,
+    Work,
 };
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
@@ -73,7 +74,7 @@ fn admit(tx: &mut Tx<'_>, call: &KeyCall) -> Result<Admission, StoreError> {
     if decision.revokes() {
         if revoke(tx, call.id, THEFT, call.now)? {
             let (subject, key) = (key.subject, Some(call.id));
-            let (rules, _) = submissions::stood(tx.connection, subject.activity, subject.user)?;
+            let (rules, _) = submissions::stood(tx, subject.activity, subject.user)?;
             let happened = Happened { subject, submission: None, key, at: call.now };
             outbox::post(tx, rules.host, EventKind::KeyTheft, &happened)?;
         }
@@ -294,23 +295,30 @@ fn once(
     call: &KeyCall,
     work: &Work,
 ) -> Result<Replayable, Rejected> {
-    if let Some(operation) = &work.operation
-        && let Some(saved) = find(tx, key.subject, operation)?
+    let operation = work.operation.as_ref();
+    if let Some(operation) = operation
+        && let Action::Submit(new) = &work.action
+        && operation.within.is_none()
+    {
+        return submit_once(tx, key, call, operation, new);
+    }
+    if let Some(operation) = operation
+        && let Some(saved) = operations::find(tx, key.subject, operation)?
         && operation.within.is_none_or(|within| call.now - saved.at <= within)
     {
-        if saved.content != operation.content {
-            return Err(Rejected::IdReused(None));
-        }
+        let again = saved.again(operation)?;
         if operation.within.is_some() {
-            save(tx, key.subject, operation, &saved.outcome, call.now)?;
+            operations::save(tx, key.subject, operation, &saved.outcome, call.now)?;
         }
-        let done = serde_json::from_str(&saved.outcome)
-            .map_err(|_| StoreError::Unreadable("a saved result".into()))?;
-        return Ok(Replayable { done, replayed: true });
+        return Ok(again);
     }
     let done = match &work.action {
         Action::Append(new) => Done::Appended(entries::append(tx, key, new, call.now)?),
-        Action::Submit(new) => Done::Submitted(submissions::submit(tx, key, call, new)?),
+        Action::Submit(new) => {
+            let next = submissions::next(tx, key, new)?;
+            submissions::submit(tx, call, new, &next)?;
+            Done::Submitted(next.receipt())
+        }
         Action::State(write) => {
             Done::StateChanged(states::write(tx, key.subject, write, call.now)?)
         }
@@ -320,102 +328,35 @@ fn once(
                 .map(|done| Replayable { done, replayed: false });
         }
     };
-    if let Some(operation) = &work.operation {
-        let outcome = serde_json::to_string(&done)
-            .map_err(|_| StoreError::Unreadable("a result cannot be written".into()))?;
-        save(tx, key.subject, operation, &outcome, call.now)?;
+    if let Some(operation) = operation {
+        operations::save(tx, key.subject, operation, &operations::outcome(&done)?, call.now)?;
     }
     Ok(Replayable { done, replayed: false })
 }
 
-/// What an earlier request with the same id left.
-pub(super) struct Saved {
-    pub(super) content: [u8; 16],
-    pub(super) outcome: String,
-    pub(super) at: Millis,
-}
-
-pub(super) fn find(
-    tx: &Tx<'_>,
-    subject: Subject,
+/// A submission under an id of the client's. What it comes to is known before it is written: so its id is looked for
+/// as it is saved, and not before as well.
+fn submit_once(
+    tx: &mut Tx<'_>,
+    key: &KeyRecord,
+    call: &KeyCall,
     operation: &Operation,
-) -> Result<Option<Saved>, StoreError> {
-    Ok(tx
-        .connection
-        .prepare_cached(
-            "SELECT content, outcome, at FROM operations
-             WHERE id = ? AND activity = ? AND user = ? AND function = ?",
-        )?
-        .query_row(
-            params![operation.id, subject.activity, subject.user, operation.function],
-            |row| Ok(Saved { content: row.get(0)?, outcome: row.get(1)?, at: row.get(2)? }),
-        )
-        .optional()?)
-}
-
-pub(super) fn save(
-    tx: &Tx<'_>,
-    subject: Subject,
-    operation: &Operation,
-    outcome: &str,
-    now: Millis,
-) -> Result<(), StoreError> {
-    // Only what is told by its content stands there already: a client's own id is never replaced.
-    let insert = match operation.within {
-        None => "INSERT INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
-        Some(_) => "INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)",
+    new: &NewSubmission,
+) -> Result<Replayable, Rejected> {
+    let next = match submissions::next(tx, key, new) {
+        Ok(next) => next,
+        // What would be refused now may have been accepted then.
+        Err(refused) => {
+            return operations::find(tx, key.subject, operation)?.ok_or(refused)?.again(operation);
+        }
     };
-    write(tx, insert, subject, operation, outcome, now)?;
-    Ok(())
-}
-
-/// Saves the outcome of an operation that is about to be done, or finds that it was done before. One search
-/// for what is nearly always new, where looking first and saving then would be two.
-pub(super) fn reserve(
-    tx: &Tx<'_>,
-    subject: Subject,
-    operation: &Operation,
-    outcome: &str,
-    now: Millis,
-) -> Result<Option<Saved>, StoreError> {
-    let insert = "INSERT OR IGNORE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?)";
-    match write(tx, insert, subject, operation, outcome, now)? {
-        0 => find(tx, subject, operation),
-        _ => Ok(None),
+    let done = Done::Submitted(next.receipt());
+    let outcome = operations::outcome(&done)?;
+    if let Some(saved) = operations::reserve(tx, key.subject, operation, &outcome, call.now)? {
+        return saved.again(operation);
     }
-}
-
-/// Takes back what was reserved for an operation that is not done after all.
-pub(super) fn release(
-    tx: &Tx<'_>,
-    subject: Subject,
-    operation: &Operation,
-) -> Result<(), StoreError> {
-    tx.connection
-        .prepare_cached(
-            "DELETE FROM operations WHERE id = ? AND activity = ? AND user = ? AND function = ?",
-        )?
-        .execute(params![operation.id, subject.activity, subject.user, operation.function])?;
-    Ok(())
-}
-
-fn write(
-    tx: &Tx<'_>,
-    insert: &str,
-    subject: Subject,
-    operation: &Operation,
-    outcome: &str,
-    now: Millis,
-) -> Result<usize, StoreError> {
-    Ok(tx.connection.prepare_cached(insert)?.execute(params![
-        operation.id,
-        subject.activity,
-        subject.user,
-        operation.function,
-        operation.content,
-        outcome,
-        now,
-    ])?)
+    submissions::submit(tx, call, new, &next)?;
+    Ok(Replayable { done, replayed: false })
 }
 
 /// For reads outside a transaction of the writer. All rows of a page come from one moment, and are

@@ -1,9 +1,8 @@
 //! The log: appending to its chains and walking them.
 
 use super::cache::Chain;
-use super::calls;
-use super::states;
 use super::tx::{Line, Tx};
+use super::{operations, states};
 use crate::store::{
     Done, EntryKind, EntryRow, KeyRecord, NewEntry, Operation, Read, RecentPage, RecentQuery,
     Rejected, StoreError, Subject,
@@ -53,7 +52,7 @@ fn number(
         let next = tx.newest() + 1 + fresh.len() as i64;
         if let Some((id, content)) = entry.id.clone() {
             let operation = Operation { id, function: "entry", content, within: None };
-            match calls::reserve(tx, subject, &operation, &next.to_string(), now)? {
+            match operations::reserve(tx, subject, &operation, &next.to_string(), now)? {
                 None => reserved.push(operation),
                 Some(saved) if saved.content == operation.content => {
                     let seq = saved.outcome.parse();
@@ -62,7 +61,7 @@ fn number(
                 }
                 Some(_) => {
                     for operation in &reserved {
-                        calls::release(tx, subject, operation)?;
+                        operations::release(tx, subject, operation)?;
                     }
                     return Err(Rejected::IdReused(Some(at)));
                 }

@@ -11,6 +11,7 @@ mod live;
 mod meter;
 pub(in crate::store) mod moving;
 mod nonces;
+mod operations;
 mod outbox;
 mod reader;
 mod records;

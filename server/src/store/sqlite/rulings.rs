@@ -70,7 +70,7 @@ fn rule(tx: &mut Tx<'_>, host: &str, new: &NewOverride, now: Millis) -> Ruled {
     let find = |table, key: &str| directory::find(tx, table, number, key);
     let activity = find("activities", &new.activity)?.ok_or(RulingRefused::UnknownActivity)?;
     let user = find("users", &new.user)?.ok_or(RulingRefused::UnknownUser)?;
-    let (rules, before) = stood(tx.connection, activity, user)?;
+    let (rules, before) = stood(tx, activity, user)?;
     let given = new.given(rules.grades.max).map_err(RulingRefused::Score)?;
     let known = before.as_ref().and_then(|before| before.ruling);
     let known = known.map(|seq| ruling(tx.connection, seq)).transpose()?.flatten();
@@ -110,7 +110,7 @@ fn void(tx: &mut Tx<'_>, host: &str, submission: i64, act: &Act<'_>) -> Ruled {
         .prepare_cached("INSERT INTO voids VALUES (?, ?)")
         .and_then(|mut insert| insert.execute([submission, seq]))
         .map_err(StoreError::from)?;
-    let (rules, before) = stood(tx.connection, activity, user)?;
+    let (rules, before) = stood(tx, activity, user)?;
     let last = before.as_ref().map_or(0, |before| before.last);
     let after = Standing {
         tally: recount(tx.connection, place, last, before.as_ref(), rules.grades.max)?,
@@ -179,7 +179,7 @@ fn change(
     submission: Option<i64>,
     now: Millis,
 ) -> Result<(), StoreError> {
-    write_standing(tx.connection, place.activity, place.user, after, now)?;
+    write_standing(tx, place.activity, place.user, after, now)?;
     let happened = Happened { subject: place.subject(), submission, key: None, at: now };
     tell_change(tx, rules, before, after, &happened)
 }

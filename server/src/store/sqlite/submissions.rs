@@ -9,7 +9,7 @@ use crate::store::{
     Submitted,
 };
 use latchkey_protocol::payload::Given;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -19,33 +19,54 @@ pub(super) struct Rules {
     pub(super) grades: GradeRules,
 }
 
+/// A submission that is accepted, and what it comes to.
+pub(super) struct Next {
+    subject: Subject,
+    rules: Rules,
+    before: Option<Standing>,
+    after: Standing,
+    score: f64,
+    max: f64,
+}
+
+impl Next {
+    /// What its submitter is told.
+    pub(super) fn receipt(&self) -> Submitted {
+        self.after.receipt(&self.rules.grades, (self.score, self.max), self.subject.attempt)
+    }
+}
+
+/// What a submission would come to, if it is the next change of all.
+pub(super) fn next(tx: &Tx<'_>, key: &KeyRecord, new: &NewSubmission) -> Result<Next, Rejected> {
+    let subject = key.subject;
+    let (rules, before) = stood(tx, subject.activity, subject.user)?;
+    let taken = Taken::by(&rules.grades, before.as_ref(), subject.attempt, new)?;
+    let (score, max) = (taken.score, taken.max);
+    Ok(Next { subject, rules, before, after: taken.standing(tx.newest() + 1), score, max })
+}
+
 /// Writes a submission and what it changes.
 pub(super) fn submit(
     tx: &mut Tx<'_>,
-    key: &KeyRecord,
     call: &KeyCall,
     new: &NewSubmission,
-) -> Result<Submitted, Rejected> {
-    let subject = key.subject;
-    let (rules, known) = stood(tx.connection, subject.activity, subject.user)?;
-    let taken = Taken::by(&rules.grades, known.as_ref(), subject.attempt, new)?;
-    let (score, max) = (taken.score, taken.max);
+    next: &Next,
+) -> Result<(), StoreError> {
+    let Next { subject, rules, before, after, .. } = next;
     let seq = tx.append(&Line {
-        subject,
+        subject: *subject,
         kind: EntryKind::Grade,
         at: call.now,
         client_at: new.client_at,
         event: None,
         data: None,
     })?;
-    let previous = known.as_ref().map_or(0, |known| known.last);
-    insert(tx, call, new, &Kept { seq, subject, previous, score, max })?;
-    let now_stands = taken.standing(seq);
-    write_standing(tx.connection, subject.activity, subject.user, &now_stands, call.now)?;
-    let happened = Happened { subject, submission: Some(seq), key: None, at: call.now };
+    debug_assert_eq!(seq, after.last, "a submission takes the number that was told");
+    insert(tx, call, new, next)?;
+    write_standing(tx, subject.activity, subject.user, after, call.now)?;
+    let happened = Happened { subject: *subject, submission: Some(seq), key: None, at: call.now };
     outbox::post(tx, rules.host, EventKind::SubmissionCreated, &happened)?;
-    tell_change(tx, &rules, known.as_ref(), &now_stands, &happened)?;
-    Ok(now_stands.receipt(&rules.grades, (score, max), subject.attempt))
+    tell_change(tx, rules, before.as_ref(), after, &happened)
 }
 
 /// Posts that a grade has changed, if it has.
@@ -62,70 +83,59 @@ pub(super) fn tell_change(
     outbox::post(tx, rules.host, EventKind::GradeChanged, happened)
 }
 
-/// A submission as it is kept, beside what was asked.
-struct Kept {
-    seq: i64,
-    subject: Subject,
-    previous: i64,
-    score: f64,
-    max: f64,
-}
+const INSERT: &str = "INSERT INTO submissions
+     (seq, activity, user, attempt, previous, score, max, comment, progress, grading, sequence, key,
+      at, client_at, clears)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-fn insert(tx: &Tx<'_>, call: &KeyCall, new: &NewSubmission, kept: &Kept) -> Result<(), StoreError> {
+fn insert(tx: &Tx<'_>, call: &KeyCall, new: &NewSubmission, next: &Next) -> Result<(), StoreError> {
     let comment = match &new.comment {
         Given::Value(text) => Some(text),
         _ => None,
     };
-    tx.connection
-        .prepare_cached(
-            "INSERT INTO submissions
-             (seq, activity, user, attempt, previous, score, max, comment, progress, grading,
-              sequence, key, at, client_at, clears)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            kept.seq,
-            kept.subject.activity,
-            kept.subject.user,
-            kept.subject.attempt,
-            kept.previous,
-            kept.score,
-            kept.max,
-            comment,
-            new.progress.map(word).transpose()?,
-            word(new.grading)?,
-            new.sequence,
-            call.id.0,
-            call.now,
-            new.client_at,
-            new.comment == Given::Null,
-        ])?;
+    let values = params![
+        next.after.last,
+        next.subject.activity,
+        next.subject.user,
+        next.subject.attempt,
+        next.before.as_ref().map_or(0, |before| before.last),
+        next.score,
+        next.max,
+        comment,
+        new.progress.map(word).transpose()?,
+        word(new.grading)?,
+        new.sequence,
+        call.id.0,
+        call.now,
+        new.client_at,
+        new.comment == Given::Null,
+    ];
+    tx.statement(INSERT, |statement| statement.execute(values))?;
     Ok(())
 }
 
+const STOOD: &str = "SELECT s.max, s.count, s.sum, s.highest, s.first, s.first_sequence, s.latest,
+            s.latest_sequence, s.override, s.comment, s.progress, s.last, s.ruling,
+            a.max, a.method, a.attempts, a.host
+     FROM activities a LEFT JOIN standings s ON s.activity = a.id AND s.user = ?2
+     WHERE a.id = ?1";
+
 /// What an activity says about its grades, and how a user stands in it.
 pub(super) fn stood(
-    connection: &Connection,
+    tx: &Tx<'_>,
     activity: i64,
     user: i64,
 ) -> Result<(Rules, Option<Standing>), StoreError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT s.max, s.count, s.sum, s.highest, s.first, s.first_sequence, s.latest,
-                    s.latest_sequence, s.override, s.comment, s.progress, s.last, s.ruling,
-                    a.max, a.method, a.attempts, a.host
-             FROM activities a LEFT JOIN standings s ON s.activity = a.id AND s.user = ?2
-             WHERE a.id = ?1",
-        )?
-        .query_row([activity, user], |row| {
-            let known = match row.get(11)? {
-                Some(last) => Some(Standing { tally: tally(row)?, last, ruling: row.get(12)? }),
-                None => None,
-            };
-            let (max, method, attempts) = (row.get(13)?, unword(row, 14)?, row.get(15)?);
-            let grades = GradeRules { max, method, attempts };
-            Ok((Rules { host: row.get(16)?, grades }, known))
-        })?)
+    let read = |row: &Row<'_>| {
+        let known = match row.get(11)? {
+            Some(last) => Some(Standing { tally: tally(row)?, last, ruling: row.get(12)? }),
+            None => None,
+        };
+        let (max, method, attempts) = (row.get(13)?, unword(row, 14)?, row.get(15)?);
+        let grades = GradeRules { max, method, attempts };
+        Ok((Rules { host: row.get(16)?, grades }, known))
+    };
+    Ok(tx.statement(STOOD, |statement| statement.query_row([activity, user], read))?)
 }
 
 /// Reads a tally from the first eleven columns.
@@ -143,39 +153,38 @@ pub(super) fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
     })
 }
 
+const STAND: &str = "INSERT OR REPLACE INTO standings
+     (activity, user, max, count, sum, highest, first, first_sequence, latest, latest_sequence,
+      override, comment, progress, last, updated_at, ruling)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 /// Writes how a user stands in an activity.
 pub(super) fn write_standing(
-    connection: &Connection,
+    tx: &Tx<'_>,
     activity: i64,
     user: i64,
     Standing { tally, last, ruling }: &Standing,
     now: i64,
 ) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO standings
-             (activity, user, max, count, sum, highest, first, first_sequence, latest,
-              latest_sequence, override, comment, progress, last, updated_at, ruling)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            activity,
-            user,
-            tally.max,
-            tally.count,
-            tally.sum,
-            tally.highest,
-            tally.first.0,
-            tally.first.1,
-            tally.latest.0,
-            tally.latest.1,
-            tally.overridden,
-            tally.comment,
-            tally.progress.map(word).transpose()?,
-            last,
-            now,
-            ruling,
-        ])?;
+    let values = params![
+        activity,
+        user,
+        tally.max,
+        tally.count,
+        tally.sum,
+        tally.highest,
+        tally.first.0,
+        tally.first.1,
+        tally.latest.0,
+        tally.latest.1,
+        tally.overridden,
+        tally.comment,
+        tally.progress.map(word).transpose()?,
+        last,
+        now,
+        ruling,
+    ];
+    tx.statement(STAND, |statement| statement.execute(values))?;
     Ok(())
 }
 

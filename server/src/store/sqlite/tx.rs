@@ -7,13 +7,15 @@ use crate::keys::decide::Row;
 use crate::store::{EntryKind, KeyRecord, StoreError, Subject};
 use latchkey_protocol::Millis;
 use latchkey_protocol::token::KeyId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// A transaction under way.
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
     pub(super) shared: &'a Shared,
+    statements: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
     keys: HashMap<KeyId, KeyRecord>,
     heads: HashMap<Chain, i64>,
     hidden: HashMap<i64, bool>,
@@ -32,10 +34,29 @@ pub(super) struct Line<'a> {
     pub(super) data: Option<&'a str>,
 }
 
+const APPEND: &str = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a Connection, shared: &'a Shared, last_seq: i64) -> Self {
-        let (keys, heads, hidden) = Default::default();
-        Self { connection, shared, keys, heads, hidden, last_seq, posted: false }
+        let (statements, keys, heads, hidden) = Default::default();
+        Self { connection, shared, statements, keys, heads, hidden, last_seq, posted: false }
+    }
+
+    /// Runs one of the few statements of most calls: looked up once in a transaction, however many calls it has.
+    pub(super) fn statement<R>(
+        &self,
+        sql: &'static str,
+        run: impl FnOnce(&mut CachedStatement<'a>) -> rusqlite::Result<R>,
+    ) -> rusqlite::Result<R> {
+        let mut known = self.statements.borrow_mut();
+        let at = match known.iter().position(|(known, _)| std::ptr::eq(*known, sql)) {
+            Some(at) => at,
+            None => {
+                known.push((sql, self.connection.prepare_cached(sql)?));
+                known.len() - 1
+            }
+        };
+        run(&mut known[at].1)
     }
 
     /// The key as this transaction sees it. The writer alone changes keys, so its memory is the row.
@@ -96,21 +117,20 @@ impl<'a> Tx<'a> {
         let Subject { activity, user, attempt } = line.subject;
         let (whole, own) = ((activity, 0), (activity, user));
         let seq = self.number();
-        self.connection
-            .prepare_cached("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
-            .execute(params![
-                seq,
-                activity,
-                user,
-                line.kind as i64,
-                attempt,
-                self.head(whole)?,
-                self.head(own)?,
-                line.at,
-                line.client_at,
-                line.event,
-                line.data,
-            ])?;
+        let values = params![
+            seq,
+            activity,
+            user,
+            line.kind as i64,
+            attempt,
+            self.head(whole)?,
+            self.head(own)?,
+            line.at,
+            line.client_at,
+            line.event,
+            line.data,
+        ];
+        self.statement(APPEND, |statement| statement.execute(values))?;
         self.heads.insert(whole, seq);
         self.heads.insert(own, seq);
         Ok(seq)

@@ -165,10 +165,10 @@ pub(super) fn reset(
         .collect::<Result<_, _>>()?;
     states::forget(tx, activity, user)?;
     for user in &users {
-        let (rules, before) = stood(tx.connection, activity, *user)?;
+        let (rules, before) = stood(tx, activity, *user)?;
         let last = before.as_ref().map_or(0, |before| before.last);
         let after = Standing { tally: Tally::new(rules.grades.max), last, ruling: None };
-        write_standing(tx.connection, activity, *user, &after, now)?;
+        write_standing(tx, activity, *user, &after, now)?;
         note_reset(tx, activity, *user, now)?;
         let subject = Subject { activity, user: *user, attempt: 0 };
         let happened = Happened { subject, submission: None, key: None, at: now };
