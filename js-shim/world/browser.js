@@ -37,7 +37,15 @@ class FakeLocks {
   }
 }
 
-class FakeDocument extends EventTarget {
+/** A signal takes listeners away for good, as in browsers: of one target, Node forgets all but the last when it collects garbage. */
+class Target extends EventTarget {
+  addEventListener(name, fn, { signal, ...options } = {}) {
+    super.addEventListener(name, fn, options);
+    signal?.addEventListener("abort", () => this.removeEventListener(name, fn));
+  }
+}
+
+class FakeDocument extends Target {
   visibilityState = "visible";
   prerendering = false;
   scripts = [];
@@ -78,7 +86,7 @@ export class Browser {
   }
 }
 
-export class Tab extends EventTarget {
+export class Tab extends Target {
   alive = true;
   events = [];
   beacons = [];
