@@ -137,7 +137,7 @@ impl Report {
     /// The tables, in Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
-            "Machine: {}. {} windows of {} s for each figure, medians; a window in which other processes had more than {:.0} % of the cores was tried again, {} times in all at the most.\n",
+            "Machine: {}. {} windows of {} s for each figure, medians, and shares the medians of the rounds'; a window in which other processes had more than {:.0} % of the cores was tried again, {} times in all at the most.\n",
             self.machine,
             self.pace.windows,
             self.pace.length.as_secs_f64(),
@@ -242,7 +242,6 @@ fn mint_targets(mint: &Mint) -> [Target; 3] {
 mod tests {
     use super::*;
     use crate::filled::Shape;
-    use crate::load::Window;
     use crate::rounds::Series;
     use crate::seed::Size;
     use std::time::Duration;
@@ -250,12 +249,7 @@ mod tests {
     const PACE: Pace = Pace { windows: 5, length: Duration::from_secs(2), tries: 3 };
 
     fn series(rate: f64, noisy: usize) -> Series {
-        Series {
-            name: "x",
-            median: Window { requests_per_second: rate, ..Window::default() },
-            noisy,
-            windows: Vec::new(),
-        }
+        Series { noisy, ..Series::of(&[rate]) }
     }
 
     fn row(filling: Filling, case: Case, connections: usize, rate: f64) -> Row {

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::link::Address;
-use crate::load::{self, Demand, Outcome, Window};
+use crate::load::{self, Demand, Outcome, Window, median};
 use crate::machine::{self, Ours};
 use anyhow::Result;
 use serde::Serialize;
@@ -54,6 +54,16 @@ pub(crate) struct Series {
     pub(crate) windows: Vec<Measured>,
 }
 
+impl Series {
+    /// The rate as a share of the other's: the median of what the rounds say, each by itself, since the machine
+    /// changes its speed from one round to the next.
+    pub(crate) fn share_of(&self, other: &Self) -> f64 {
+        let rate = |measured: &Measured| measured.window.requests_per_second;
+        let rounds = self.windows.iter().zip(&other.windows);
+        median(rounds.map(|(one, other)| rate(one) / rate(other).max(f64::MIN_POSITIVE)).collect())
+    }
+}
+
 impl Contender {
     pub(crate) fn new(
         name: &'static str,
@@ -82,8 +92,8 @@ impl Contender {
     }
 }
 
-/// Gives each of `all` its windows by turns. `folder` is where the disk is probed, `store` the
-/// process of a database.
+/// Gives each of `all` its windows by turns, there and back: none of them always follows the same other. `folder` is
+/// where the disk is probed, `store` the process of a database.
 pub(crate) async fn take_turns(
     all: &mut [Contender],
     pace: Pace,
@@ -91,12 +101,14 @@ pub(crate) async fn take_turns(
     store: Option<u32>,
 ) -> Result<()> {
     let servers: Vec<u32> = all.iter().flat_map(|one| one.pids.iter().copied()).collect();
+    let mut turns: Vec<_> = all.iter_mut().collect();
     for _ in 0..pace.windows {
-        for contender in all.iter_mut() {
+        for contender in &mut turns {
             let (asked, servers) = (contender.pids.clone(), servers.clone());
             let ours = Ours { asked, servers, store };
             undisturbed(contender, &ours, pace, folder).await?;
         }
+        turns.reverse();
     }
     Ok(())
 }
@@ -147,6 +159,20 @@ pub(crate) fn line(window: &Window) -> String {
 }
 
 #[cfg(test)]
+impl Series {
+    /// Windows of these rates.
+    pub(crate) fn of(rates: &[f64]) -> Self {
+        let address = Address::Tcp(([127, 0, 0, 1], 9).into());
+        let mut contender = Contender::new("x", (address, Vec::new()), Vec::new());
+        for rate in rates {
+            let window = Window { requests_per_second: *rate, ..Window::default() };
+            contender.windows.push(Measured { window, noisy: false });
+        }
+        contender.series()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -161,5 +187,13 @@ mod tests {
         let series = contender.series();
         assert_eq!(series.noisy, 2);
         assert_eq!(series.median.requests_per_second, 2.0);
+    }
+
+    #[test]
+    fn a_share_is_that_of_most_rounds_whatever_the_machine_did_between_them() {
+        let [half, whole, none] =
+            [Series::of(&[10.0, 2.0, 30.0]), Series::of(&[20.0, 4.0, 20.0]), Series::of(&[])];
+        assert_eq!(half.share_of(&whole), 0.5);
+        assert_eq!(none.share_of(&none), 0.0);
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Pair {
 impl Row {
     /// Latchkey's rate as a share of the bare handler's.
     pub(crate) fn share(&self) -> f64 {
-        ratio(&self.latchkey, &self.bare)
+        self.latchkey.share_of(&self.bare)
     }
 
     /// How many windows were disturbed to the last.
@@ -69,18 +69,13 @@ impl Row {
 impl Pair {
     /// How many times faster the one is.
     pub(crate) fn gain(&self) -> f64 {
-        ratio(&self.one, &self.other)
+        self.one.share_of(&self.other)
     }
 
     /// How many windows were disturbed to the last.
     pub(crate) fn noisy(&self) -> usize {
         self.one.noisy + self.other.noisy
     }
-}
-
-/// The rate of the one as a share of the other's.
-fn ratio(one: &Series, other: &Series) -> f64 {
-    one.median.requests_per_second / other.median.requests_per_second.max(f64::MIN_POSITIVE)
 }
 
 impl Bench {
@@ -173,7 +168,7 @@ impl Bench {
         let [one, other] = pair.map(Contender::series);
         println!("  medians     {}", line(&one.median));
         println!("              {}", line(&other.median));
-        println!("  share       {:>8.3}", ratio(&one, &other));
+        println!("  share       {:>8.3}", one.share_of(&other));
         Ok(())
     }
 

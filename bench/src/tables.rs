@@ -192,6 +192,7 @@ pub(crate) fn nodes(all: &[Nodes]) -> Option<String> {
     let head = [
         "servers",
         "conns",
+        "rounds",
         "two, nginx",
         "one, nginx",
         "share",
@@ -208,7 +209,9 @@ pub(crate) fn nodes(all: &[Nodes]) -> Option<String> {
     let line = |of: &Nodes| {
         let all = [&of.pair.one, &of.pair.other, &of.direct];
         let [two, one, direct] = all.map(|series| &series.median);
-        let mut cells = vec![of.pair.case.to_string(), of.pair.connections.to_string()];
+        let rounds = of.pair.one.windows.len();
+        let mut cells =
+            vec![of.pair.case.to_string(), of.pair.connections.to_string(), rounds.to_string()];
         cells.extend([rate(two), rate(one), format!("{:.2}", of.pair.gain()), rate(direct)]);
         for window in [two, one] {
             cells.push(ms(window.p50_us));
