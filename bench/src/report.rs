@@ -248,16 +248,16 @@ mod tests {
 
     const PACE: Pace = Pace { windows: 5, length: Duration::from_secs(2), tries: 3 };
 
-    fn series(rate: f64, noisy: usize) -> Series {
-        Series { noisy, ..Series::of(&[rate]) }
+    fn series(rate: f64, noisy: bool) -> Series {
+        Series::of(&[(rate, noisy)])
     }
 
     fn row(filling: Filling, case: Case, connections: usize, rate: f64) -> Row {
-        Row { filling, case, connections, latchkey: series(rate, 0), bare: series(100.0, 1) }
+        Row { filling, case, connections, latchkey: series(rate, false), bare: series(100.0, true) }
     }
 
     fn pair(case: Case, connections: usize, rate: f64) -> Pair {
-        Pair { case, connections, one: series(rate, 0), other: series(100.0, 0) }
+        Pair { case, connections, one: series(rate, false), other: series(100.0, false) }
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
             report.full.push(Filled { shape: Shape::Wide, size, pair });
         }
         for rate in [91.0, 92.0] {
-            let (pair, direct) = (pair(Case::Log, 256, rate), series(50.0, 0));
+            let (pair, direct) = (pair(Case::Log, 256, rate), series(50.0, false));
             report.nodes.push(Nodes { pair, direct });
         }
         report.judge();

@@ -160,13 +160,13 @@ pub(crate) fn line(window: &Window) -> String {
 
 #[cfg(test)]
 impl Series {
-    /// Windows of these rates.
-    pub(crate) fn of(rates: &[f64]) -> Self {
+    /// Windows of these rates, disturbed or not.
+    pub(crate) fn of(windows: &[(f64, bool)]) -> Self {
         let address = Address::Tcp(([127, 0, 0, 1], 9).into());
-        let mut contender = Contender::new("x", (address, Vec::new()), Vec::new());
-        for rate in rates {
-            let window = Window { requests_per_second: *rate, ..Window::default() };
-            contender.windows.push(Measured { window, noisy: false });
+        let mut contender = Contender::new("bare", (address, vec![1]), Vec::new());
+        for (requests_per_second, noisy) in windows.iter().copied() {
+            let window = Window { requests_per_second, ..Window::default() };
+            contender.windows.push(Measured { window, noisy });
         }
         contender.series()
     }
@@ -178,22 +178,16 @@ mod tests {
 
     #[test]
     fn a_series_counts_its_noise() {
-        let address = Address::Tcp(([127, 0, 0, 1], 9).into());
-        let mut contender = Contender::new("bare", (address, vec![1]), Vec::new());
-        for (rate, noisy) in [(1.0, false), (3.0, true), (2.0, true)] {
-            let window = Window { requests_per_second: rate, ..Window::default() };
-            contender.windows.push(Measured { window, noisy });
-        }
-        let series = contender.series();
+        let series = Series::of(&[(1.0, false), (3.0, true), (2.0, true)]);
         assert_eq!(series.noisy, 2);
         assert_eq!(series.median.requests_per_second, 2.0);
     }
 
     #[test]
     fn a_share_is_that_of_most_rounds_whatever_the_machine_did_between_them() {
-        let [half, whole, none] =
-            [Series::of(&[10.0, 2.0, 30.0]), Series::of(&[20.0, 4.0, 20.0]), Series::of(&[])];
+        let quiet = |rates: [f64; 3]| Series::of(&rates.map(|rate| (rate, false)));
+        let (half, whole) = (quiet([10.0, 2.0, 30.0]), quiet([20.0, 4.0, 20.0]));
         assert_eq!(half.share_of(&whole), 0.5);
-        assert_eq!(none.share_of(&none), 0.0);
+        assert_eq!(Series::of(&[]).share_of(&whole), 0.0);
     }
 }
